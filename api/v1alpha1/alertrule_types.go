@@ -1,0 +1,151 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+// AlertRuleSpec holds rule groups in the format of Prometheus' own rule files, word for word, so that what people have can
+// be pasted below it.
+type AlertRuleSpec struct {
+	// groups of rules. The rules of a group are evaluated in order, at the group's interval.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:XValidation:rule="self.all(g, self.exists_one(h, h.name == g.name))",message="two groups have the same name: rename one"
+	Groups []RuleGroup `json:"groups,omitempty"`
+}
+
+// RuleGroup is a group of a Prometheus rule file
+// (https://prometheus.io/docs/prometheus/latest/configuration/recording_rules/#rule_group).
+type RuleGroup struct {
+	// name of the group, unique in this object.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Name string `json:"name"`
+	// interval between evaluations. Left out: the server's evaluationInterval.
+	// +optional
+	Interval Duration `json:"interval,omitempty"`
+	// query_offset moves the evaluation this far into the past, for samples that arrive late.
+	// +optional
+	QueryOffset Duration `json:"query_offset,omitempty"`
+	// limit on the alerts or series a rule of this group may produce; 0 is no limit.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="self >= 0",message="limit must be 0 (no limit) or more"
+	Limit int32 `json:"limit,omitempty"`
+	// labels added to every rule of the group; a rule's own label wins.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=64
+	Labels map[string]string `json:"labels,omitempty"`
+	// rules of the group.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=1024
+	Rules []Rule `json:"rules,omitempty"`
+}
+
+// Rule is an alerting rule (alert is set) or a recording rule (record is set).
+//
+// +kubebuilder:validation:XValidation:rule="has(self.alert) != has(self.record)",message="a rule has either alert or record: set exactly one of them"
+// +kubebuilder:validation:XValidation:rule="has(self.alert) || (!has(self.for) && !has(self.keep_firing_for) && !has(self.annotations))",message="for, keep_firing_for and annotations belong to alerting rules: remove them from the recording rule"
+type Rule struct {
+	// record is the name of the series that a recording rule writes.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	Record string `json:"record,omitempty"`
+	// alert is the name of the alert that an alerting rule raises.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	Alert string `json:"alert,omitempty"`
+	// expr is the PromQL expression. It is parsed by Prometheus' own parser.
+	// +required
+	Expr intstr.IntOrString `json:"expr"`
+	// for is how long the expression must return a result before the alert fires.
+	// +optional
+	For Duration `json:"for,omitempty"`
+	// keep_firing_for is how long the alert goes on firing after the expression stopped returning a result.
+	// +optional
+	KeepFiringFor Duration `json:"keep_firing_for,omitempty"`
+	// labels added to the alert or the recorded series; templates are expanded in those of an alert.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=64
+	Labels map[string]string `json:"labels,omitempty"`
+	// annotations of the alert; templates are expanded.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=64
+	Annotations map[string]string `json:"annotations,omitempty"`
+}
+
+// AlertRuleStatus says where the rules are loaded.
+type AlertRuleStatus struct {
+	// observedGeneration is the generation of the spec that this status speaks of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// rules is the number of rules in the spec.
+	// +optional
+	Rules int32 `json:"rules"`
+	// loaded is "servers that have loaded this generation / servers that select this object".
+	// +optional
+	Loaded string `json:"loaded,omitempty"`
+	// servers that select this object.
+	// +optional
+	// +listType=map
+	// +listMapKey=namespace
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	Servers []RuleServerStatus `json:"servers,omitempty"`
+	// conditions: Ready, Valid, Loaded, and while they are true Reconciling and Stalled.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// RuleServerStatus says what one server has loaded of an AlertRule.
+type RuleServerStatus struct {
+	// namespace of the PrometheusServer.
+	Namespace string `json:"namespace"`
+	// name of the PrometheusServer.
+	Name string `json:"name"`
+	// revision of the server's configuration that first had this generation of the rules; 0 while none has.
+	// +optional
+	Revision int64 `json:"revision,omitempty"`
+	// loaded is true when every replica of the server has loaded this generation.
+	Loaded bool `json:"loaded"`
+	// message says why not, where loaded is false.
+	// +optional
+	Message string `json:"message,omitempty"`
+}
+
+// AlertRule holds alerting and recording rules; the PrometheusServers that select it load them.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=ar,categories=monitoring
+// +kubebuilder:printcolumn:name="Rules",type=integer,JSONPath=`.status.rules`
+// +kubebuilder:printcolumn:name="Valid",type=string,JSONPath=`.status.conditions[?(@.type=="Valid")].status`
+// +kubebuilder:printcolumn:name="Loaded",type=string,JSONPath=`.status.loaded`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Status",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+type AlertRule struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec holds the rules.
+	// +optional
+	Spec AlertRuleSpec `json:"spec,omitempty"`
+	// status says where they are loaded.
+	// +optional
+	Status AlertRuleStatus `json:"status,omitempty"`
+}
+
+// AlertRuleList is a list of AlertRules.
+//
+// +kubebuilder:object:root=true
+type AlertRuleList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []AlertRule `json:"items"`
+}

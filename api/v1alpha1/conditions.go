@@ -1,0 +1,53 @@
+package v1alpha1
+
+// Condition types. Ready is always present. Reconciling and Stalled follow kstatus: they are present only while true.
+const (
+	// ConditionReady is True when everything declared is running and loaded.
+	ConditionReady = "Ready"
+	// ConditionReconciling is True while Hearth waits for something that will change by itself (pods starting, a
+	// revision being loaded) or retries after an error.
+	ConditionReconciling = "Reconciling"
+	// ConditionStalled is True when nothing will change until somebody edits the object or what it names.
+	ConditionStalled = "Stalled"
+	// ConditionLoaded (PrometheusServer, AlertRule) is True when every replica's Prometheus has said that it runs the
+	// published configuration.
+	ConditionLoaded = "Loaded"
+	// ConditionTargetsHealthy (PrometheusServer) is False when a scrape job has targets that are down.
+	ConditionTargetsHealthy = "TargetsHealthy"
+	// ConditionRulesAccepted (PrometheusServer) is False when a selected AlertRule was rejected.
+	ConditionRulesAccepted = "RulesAccepted"
+	// ConditionValid (AlertRule) is True when Prometheus' own parser accepts every rule.
+	ConditionValid = "Valid"
+	// ConditionScraped (NodeExporter) is True when a server pulls from every ready exporter.
+	ConditionScraped = "Scraped"
+)
+
+// Reasons, shared by the conditions above.
+const (
+	ReasonReady             = "Ready"
+	ReasonProgressing       = "Progressing"
+	ReasonRetrying          = "Retrying"
+	ReasonInvalidSpec       = "InvalidSpec"
+	ReasonNameConflict      = "NameConflict"
+	ReasonClaimCannotGrow   = "ClaimCannotGrow"
+	ReasonPodsNotReady      = "PodsNotReady"
+	ReasonNoNodes           = "NoNodes"
+	ReasonLoaded            = "Loaded"
+	ReasonLoading           = "Loading"
+	ReasonLoadFailed        = "LoadFailed"
+	ReasonAllUp             = "AllUp"
+	ReasonTargetsDown       = "TargetsDown"
+	ReasonNoTargets         = "NoTargets"
+	ReasonUnknown           = "Unknown"
+	ReasonAllAccepted       = "AllAccepted"
+	ReasonRulesRejected     = "RulesRejected"
+	ReasonValid             = "Valid"
+	ReasonInvalidRules      = "InvalidRules"
+	ReasonNotSelected       = "NotSelected"
+	ReasonLastGoodLoaded    = "LastGoodLoaded"
+	ReasonScraped           = "Scraped"
+	ReasonNotScraped        = "NotScraped"
+	ReasonScaledToZero      = "ScaledToZero"
+	ReasonForbidden         = "Forbidden"
+	ReasonRejectedByCluster = "RejectedByCluster"
+)
