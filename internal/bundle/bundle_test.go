@@ -1,0 +1,344 @@
+package bundle
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// files makes n files of about size bytes that hardly compress; the same seed makes the same files.
+func files(seed uint64, n, size int) map[string][]byte {
+	r := rand.New(rand.NewPCG(seed, 1))
+	out := make(map[string][]byte, n)
+	for i := range n {
+		data := make([]byte, size)
+		for j := range data {
+			data[j] = byte(r.Uint32())
+		}
+		out[fmt.Sprintf("team-%d_rule-%d.yaml", i%7, i)] = data
+	}
+	return out
+}
+
+func TestPackIsDeterministicAndInvertible(t *testing.T) {
+	for seed := range uint64(20) {
+		in := files(seed, int(seed)*3, int(seed)*50)
+		in["dir/deep/"+strings.Repeat("long", 50)+".yaml"] = []byte("x")
+		first, err := Pack(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		second, err := Pack(maps.Clone(in))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(first, second) {
+			t.Fatal("the same files packed twice differ")
+		}
+		out, err := Unpack(first)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(in, out); diff != "" {
+			t.Fatalf("unpacked differs (-want +got):\n%s", diff)
+		}
+	}
+}
+
+func TestPackRefuses(t *testing.T) {
+	for _, name := range []string{"", ".", "..", "/abs", "a/../b", "../up", "a//b", "a/", "./a", ".hidden", "a/.b", "a\nb", `a\b`,
+		strings.Repeat("x", 256), strings.Repeat("abc/", 300) + "x"} {
+		if _, err := Pack(map[string][]byte{name: nil}); err == nil {
+			t.Errorf("packed %q", name)
+		}
+	}
+	if _, err := Pack(map[string][]byte{"a": nil, "a/b": nil}); err == nil {
+		t.Error("packed a name that is a file and a directory")
+	}
+	if _, err := Pack(map[string][]byte{"a": make([]byte, MaxUnpacked)}); err == nil {
+		t.Error("packed what Unpack would refuse")
+	}
+}
+
+func TestUnpackRefuses(t *testing.T) {
+	regular := func(name string, size int64) *tar.Header {
+		return &tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, Size: size}
+	}
+	for name, headers := range map[string][]*tar.Header{
+		"absolute":  {regular("/etc/passwd", 0)},
+		"parent":    {regular("a/../../b", 0)},
+		"duplicate": {regular("a", 0), regular("a", 0)},
+		"directory": {{Typeflag: tar.TypeDir, Name: "a/"}},
+		"symlink":   {{Typeflag: tar.TypeSymlink, Name: "a", Linkname: "/etc/passwd"}},
+		"hard link": {regular("b", 0), {Typeflag: tar.TypeLink, Name: "a", Linkname: "b"}},
+		"fifo":      {{Typeflag: tar.TypeFifo, Name: "a"}},
+		"conflict":  {regular("a", 0), regular("a/b", 0)},
+		"bomb":      {regular("a", MaxUnpacked), regular("b", 1)},
+	} {
+		if _, err := Unpack(rawArchive(t, headers)); err == nil {
+			t.Errorf("%s: unpacked", name)
+		}
+	}
+	good, err := Pack(map[string][]byte{"a": []byte("x")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range good {
+		if _, err := Unpack(good[:n]); err == nil {
+			t.Errorf("unpacked the first %d of %d bytes", n, len(good))
+		}
+	}
+}
+
+func rawArchive(t *testing.T, headers []*tar.Header) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	zip := gzip.NewWriter(&out)
+	archive := tar.NewWriter(zip)
+	for _, h := range headers {
+		if err := archive.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := archive.Write(make([]byte, h.Size)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(archive.Close(), zip.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func TestBuckets(t *testing.T) {
+	for seed := range uint64(10) {
+		in := files(seed, 200, 500)
+		const limit = 20_000
+		buckets, err := Buckets(in, limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(buckets); n&(n-1) != 0 || n < 8 {
+			t.Errorf("%d buckets", n)
+		}
+		union := map[string][]byte{}
+		for i, b := range buckets {
+			packed, err := Pack(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(packed) > limit {
+				t.Errorf("bucket %d is %d bytes", i, len(packed))
+			}
+			maps.Copy(union, b)
+		}
+		if diff := cmp.Diff(in, union); diff != "" {
+			t.Errorf("the buckets are not the files:\n%s", diff)
+		}
+		again, err := Buckets(maps.Clone(in), limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(buckets, again); diff != "" {
+			t.Errorf("sharing out twice differs:\n%s", diff)
+		}
+	}
+}
+
+func TestBucketsNamesTheFileThatIsTooLarge(t *testing.T) {
+	in := files(1, 20, 100)
+	maps.Copy(in, map[string][]byte{"huge.yaml": files(2, 1, 50_000)["team-0_rule-0.yaml"]})
+	if _, err := Buckets(in, 20_000); err == nil || !strings.Contains(err.Error(), `"huge.yaml"`) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func publish(t *testing.T, p *Publisher, prev *Manifest, config, rules map[string][]byte) (Manifest, map[string][]byte) {
+	t.Helper()
+	m, objects, err := p.Publish(prev, "prometheus-main", config, rules, len(rules))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Verify(objects); err != nil {
+		t.Fatal(err)
+	}
+	text, err := m.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := ParseManifest(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(m, back); diff != "" {
+		t.Fatalf("parsed manifest differs:\n%s", diff)
+	}
+	return m, objects
+}
+
+func TestPublish(t *testing.T) {
+	config := map[string][]byte{"prometheus.yml": []byte("global: {}\n")}
+	rules := files(1, 50, 300)
+	var p Publisher
+	first, objects := publish(t, &p, nil, config, rules)
+	if first.Revision != 1 || first.Buckets("prometheus-main") != 1 || first.Rules != 50 {
+		t.Errorf("first: %+v", first)
+	}
+	got, err := Unpack(objects["prometheus-main-rules-0"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := got["rules/team-0_rule-0.yaml"]; !ok || len(got) != 50 {
+		t.Errorf("%d files, not below rules/", len(got))
+	}
+
+	same, _ := publish(t, &p, &first, config, maps.Clone(rules))
+	if diff := cmp.Diff(first, same); diff != "" {
+		t.Errorf("the same content is another revision:\n%s", diff)
+	}
+	edited := maps.Clone(rules)
+	edited["team-0_rule-0.yaml"] = []byte("other")
+	second, _ := publish(t, &p, &first, config, edited)
+	if second.Revision != 2 {
+		t.Errorf("after an edit: revision %d", second.Revision)
+	}
+	if _, _, err := Publish(nil, "p", map[string][]byte{"rules/x": nil}, nil, 0); err == nil {
+		t.Error("a config file in the rules' directory was published")
+	}
+}
+
+func TestPublishRewritesOneBucket(t *testing.T) {
+	rules := files(3, 2000, 1000)
+	var p Publisher
+	first, before := publish(t, &p, nil, nil, rules)
+	edited := maps.Clone(rules)
+	edited["team-0_rule-7.yaml"] = []byte("edited")
+	_, after := publish(t, &p, &first, nil, edited)
+	changed := 0
+	for name := range before {
+		if !bytes.Equal(before[name], after[name]) {
+			changed++
+		}
+	}
+	if n := first.Buckets("prometheus-main"); n != 16 || changed != 1 {
+		t.Errorf("%d of %d objects changed", changed, n+1)
+	}
+	// A Publisher that remembers says the same as one that does not.
+	_, fresh, err := Publish(&first, "prometheus-main", nil, edited, len(edited))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(fresh, after); diff != "" {
+		t.Errorf("memory changes the result:\n%s", diff)
+	}
+}
+
+func TestPublishHysteresis(t *testing.T) {
+	var p Publisher
+	var prev *Manifest
+	for _, step := range []struct{ rules, buckets int }{{100, 1}, {1500, 16}, {700, 16}, {1500, 16}, {400, 4}, {450, 4}, {10, 1}, {0, 1}, {2500, 32}} {
+		m, _ := publish(t, &p, prev, nil, files(1, step.rules, 1000))
+		if got := m.Buckets("prometheus-main"); got != step.buckets {
+			t.Errorf("%d rules: %d buckets, want %d", step.rules, got, step.buckets)
+		}
+		prev = &m
+	}
+}
+
+func TestVerifyAndParseRefuse(t *testing.T) {
+	m, objects := publish(t, new(Publisher), nil, map[string][]byte{"a": []byte("1")}, nil)
+	torn := maps.Clone(objects)
+	torn["prometheus-main-files"] = []byte("newer")
+	if err := m.Verify(torn); !errors.Is(err, ErrMismatch) {
+		t.Errorf("torn parts: %v", err)
+	}
+	delete(torn, "prometheus-main-files")
+	if err := m.Verify(torn); !errors.Is(err, ErrMismatch) {
+		t.Errorf("missing part: %v", err)
+	}
+	text, err := m.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, bad := range []string{
+		"", "{}", strings.Replace(string(text), `"revision":1`, `"revision":0`, 1),
+		strings.Replace(string(text), `main-files`, `main-other`, 1),
+		strings.Replace(string(text), `main-files`, `main/../files`, 1),
+		strings.Replace(string(text), m.Hash, strings.Repeat("0", 64), 1),
+		strings.Replace(string(text), `prometheus-main-files`, `prometheus-main-rules-0`, 1),
+	} {
+		if _, err := ParseManifest([]byte(bad)); err == nil {
+			t.Errorf("parsed %s", bad)
+		}
+	}
+}
+
+func FuzzUnpack(f *testing.F) {
+	good, err := Pack(map[string][]byte{"a": []byte("x"), "b/c": []byte("y")})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		got, err := Unpack(data)
+		if err != nil {
+			return
+		}
+		// Whatever is let in can be packed again, which is where names and sizes are checked.
+		if _, err := Pack(got); err != nil {
+			t.Errorf("unpacked what cannot be packed: %v", err)
+		}
+	})
+}
+
+func FuzzPack(f *testing.F) {
+	f.Add("a", []byte("x"), "rules/b", []byte("y"))
+	f.Fuzz(func(t *testing.T, n1 string, d1 []byte, n2 string, d2 []byte) {
+		in := map[string][]byte{n1: append([]byte{}, d1...), n2: append([]byte{}, d2...)}
+		packed, err := Pack(in)
+		if err != nil {
+			return
+		}
+		out, err := Unpack(packed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(in, out); diff != "" {
+			t.Errorf("unpacked differs:\n%s", diff)
+		}
+	})
+}
+
+func BenchmarkPublishEdit(b *testing.B) {
+	rules := map[string][]byte{}
+	for i := range 10_000 {
+		var text strings.Builder
+		fmt.Fprintf(&text, "groups:\n- name: g%d\n  rules:\n", i)
+		for j := range 10 {
+			fmt.Fprintf(&text, "  - alert: A%d_%d\n    expr: rate(http_requests_total{job=\"j%d\",code=~\"5..\"}[5m]) > 0.%d\n    for: 5m\n    labels: {severity: page, id: \"%x\"}\n", i, j, i, j, i*7919+j*104729)
+		}
+		rules[fmt.Sprintf("ns-%d_rule-%d.yaml", i%100, i)] = []byte(text.String())
+	}
+	var p Publisher
+	m, _, err := p.Publish(nil, "p", nil, rules, 100_000)
+	if err != nil {
+		b.Fatal(err)
+	}
+	n := 0
+	for b.Loop() {
+		n++
+		rules = maps.Clone(rules)
+		rules["ns-0_rule-0.yaml"] = fmt.Appendf(nil, "edit %d", n)
+		if m, _, err = p.Publish(&m, "p", nil, rules, 100_000); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(m.Buckets("p")), "buckets")
+}

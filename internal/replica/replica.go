@@ -1,0 +1,140 @@
+// Package replica is the document that the reloader of each replica serves and the operator reads: what is published to
+// that replica, what its server says it has loaded, and how the server is doing. Types and encoding, nothing else.
+package replica
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	// MaxError bounds Report.Error, in bytes.
+	MaxError = 2 << 10
+	// MaxJobError bounds Job.LastError, in bytes.
+	MaxJobError = 512
+	// MaxJobs bounds Report.Jobs.
+	MaxJobs = 1000
+	// MaxReport bounds what Decode accepts, in bytes.
+	MaxReport = 4 << 20
+
+	// Port is where the reloader serves the report, and PortName that port's name in the pod.
+	Port     = 9091
+	PortName = "reloader"
+	// Path is the report's path. Query parameters: ParamAfter, the ETag that the caller has, and ParamWait, for how long
+	// (a Go duration) the answer may be held back while that is still the current one.
+	Path       = "/v1/report"
+	ParamAfter = "after"
+	ParamWait  = "wait"
+)
+
+// Report is one replica's state. Facts about the server (Version to Storage) are those of its last answer: while Ready is
+// false they may be of the past.
+type Report struct {
+	// Published is the newest revision that the reloader has seen, 0 when none.
+	Published int64 `json:"published"`
+	// Loaded is the revision that the running server process acknowledged, 0 when none or when that is not yet known.
+	Loaded int64 `json:"loaded"`
+	// LoadedHash is the manifest hash of the loaded revision.
+	LoadedHash string `json:"loadedHash,omitempty"`
+	// Error is why Published is not loaded, in the server's own words where it has any. Empty when it is.
+	Error string `json:"error,omitempty"`
+	// Ready is true while the server says it is and Loaded is known.
+	Ready bool `json:"ready"`
+	// ReadyReason is why Ready is false.
+	ReadyReason string `json:"readyReason,omitempty"`
+	// Version is the server's.
+	Version string `json:"version,omitempty"`
+	// Rules is how many rules the server says it evaluates.
+	Rules int `json:"rules"`
+	// Firing and Pending count alerts, not alerting rules.
+	Firing  int `json:"firing"`
+	Pending int `json:"pending"`
+	// Jobs are the scrape pools, by name.
+	Jobs []Job `json:"jobs,omitempty"`
+	// Storage is how full the server is.
+	Storage Storage `json:"storage"`
+}
+
+// Job is one scrape pool.
+type Job struct {
+	Name    string `json:"name"`
+	Up      int    `json:"up"`
+	Down    int    `json:"down"`
+	Unknown int    `json:"unknown"`
+	// LastError is one example of what is wrong, with its target.
+	LastError string `json:"lastError,omitempty"`
+}
+
+// Storage is how full the server is.
+type Storage struct {
+	// HeadSeries is the number of series in memory, rounded to two digits: the exact one differs with every scrape, and a
+	// report that is never the same twice would wake the operator for nothing.
+	HeadSeries int64 `json:"headSeries"`
+}
+
+// Normalize sorts and bounds the report in place, so that the same facts always give the same document.
+func (r *Report) Normalize() {
+	r.Error = Bound(r.Error, MaxError)
+	r.ReadyReason = Bound(r.ReadyReason, MaxError)
+	r.Storage.HeadSeries = round(r.Storage.HeadSeries)
+	slices.SortFunc(r.Jobs, func(a, b Job) int { return cmp.Compare(a.Name, b.Name) })
+	if len(r.Jobs) > MaxJobs {
+		r.Jobs = r.Jobs[:MaxJobs]
+	}
+	for i := range r.Jobs {
+		r.Jobs[i].LastError = Bound(r.Jobs[i].LastError, MaxJobError)
+	}
+}
+
+// Encode is the document. Call Normalize first.
+func (r Report) Encode() ([]byte, error) { return json.Marshal(r) }
+
+// Decode reads a document. It is bounded by the caller, with MaxReport; fields it does not know are left alone, because
+// a replica's reloader may be newer than the operator while one of them is upgraded.
+func Decode(text []byte) (Report, error) {
+	var r Report
+	if err := json.Unmarshal(text, &r); err != nil {
+		return Report{}, fmt.Errorf("report: %w", err)
+	}
+	r.Normalize()
+	return r, nil
+}
+
+// Fingerprint is the same for two reports if and only if they say the same. It is the report's ETag, without the quotes.
+func (r Report) Fingerprint() string {
+	r.Jobs = slices.Clone(r.Jobs)
+	r.Normalize()
+	// A struct of numbers, booleans and strings always encodes.
+	text, _ := r.Encode()
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:16])
+}
+
+// Bound cuts text to at most n bytes, between characters, and shows that it did.
+func Bound(text string, n int) string {
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	if len(text) <= n {
+		return text
+	}
+	const mark = "…"
+	end := n - len(mark)
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + mark
+}
+
+func round(n int64) int64 {
+	unit := int64(1)
+	for n/unit >= 100 {
+		unit *= 10
+	}
+	// Cut off rather than rounded: rounding twice would not be rounding once.
+	return n / unit * unit
+}
