@@ -227,7 +227,7 @@ func TestPublishRewritesOneBucket(t *testing.T) {
 			changed++
 		}
 	}
-	if n := first.Buckets("prometheus-main"); n != 16 || changed != 1 {
+	if n := first.Buckets("prometheus-main"); n != 32 || changed != 1 {
 		t.Errorf("%d of %d objects changed", changed, n+1)
 	}
 	// A Publisher that remembers says the same as one that does not.
@@ -243,7 +243,7 @@ func TestPublishRewritesOneBucket(t *testing.T) {
 func TestPublishHysteresis(t *testing.T) {
 	var p Publisher
 	var prev *Manifest
-	for _, step := range []struct{ rules, buckets int }{{100, 1}, {1500, 16}, {700, 16}, {1500, 16}, {400, 4}, {450, 4}, {10, 1}, {0, 1}, {2500, 32}} {
+	for _, step := range []struct{ rules, buckets int }{{100, 2}, {1500, 32}, {700, 32}, {1500, 32}, {400, 8}, {450, 8}, {10, 1}, {0, 1}, {2500, 64}} {
 		m, _ := publish(t, &p, prev, nil, files(1, step.rules, 1000))
 		if got := m.Buckets("prometheus-main"); got != step.buckets {
 			t.Errorf("%d rules: %d buckets, want %d", step.rules, got, step.buckets)
