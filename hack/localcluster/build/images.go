@@ -1,0 +1,67 @@
+package build
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/hearth-monitoring/hearth/hack/localcluster/image"
+)
+
+// Image is an image that localcluster knows how to make: the target that builds its binaries, and what goes where.
+type Image struct {
+	Name   string // what `localcluster load` calls it
+	Ref    string // what pods call it
+	Target string
+	Files  map[string]string // path in the image: path below the repository's bin
+	Entry  string
+	User   string
+}
+
+// Images is every built-in image. Alertmanager would be one more row, with one in Targets for its module.
+var Images = []Image{
+	{
+		Name: "pause", Ref: PauseRef, Target: "pause",
+		Files: map[string]string{"/pause": "images/pause"}, Entry: "/pause", User: "65535:65535",
+	},
+	{
+		Name: "coredns", Ref: CoreDNSRef, Target: "coredns",
+		Files: map[string]string{"/coredns": "images/coredns"}, Entry: "/coredns", User: "65532:65532",
+	},
+	{
+		Name: "prometheus", Ref: "prom/prometheus:v" + Prometheus, Target: "prometheus",
+		Files: map[string]string{"/bin/prometheus": "prometheus", "/bin/promtool": "promtool"},
+		Entry: "/bin/prometheus", User: "65534:65534",
+	},
+}
+
+// The images that a cluster itself runs.
+const (
+	PauseRef   = "hearth-localcluster/pause:" + Pause
+	CoreDNSRef = "hearth-localcluster/coredns:v" + CoreDNS
+)
+
+// FindImage is the built-in image called name.
+func FindImage(name string) (Image, error) {
+	i := slices.IndexFunc(Images, func(i Image) bool { return i.Name == name })
+	if i < 0 {
+		var names []string
+		for _, i := range Images {
+			names = append(names, i.Name)
+		}
+		return Image{}, fmt.Errorf("no built-in image %q; there are: %s (or say NAME:TAG=FILE[:/path/in/image][,FILE...])",
+			name, strings.Join(names, " "))
+	}
+	return Images[i], nil
+}
+
+// Spec is the image as files of the repository's bin.
+func (i Image) Spec(bin string) image.Spec {
+	s := image.Spec{Ref: i.Ref, Entry: i.Entry, User: i.User}
+	for path, file := range i.Files {
+		s.Files = append(s.Files, image.File{Source: filepath.Join(bin, file), Path: path})
+	}
+	slices.SortFunc(s.Files, func(a, b image.File) int { return strings.Compare(a.Path, b.Path) })
+	return s
+}
