@@ -1,0 +1,132 @@
+// Package collector reads a Linux host and says what it found in node_exporter's words: the same metric names, labels,
+// types and units, so that dashboards and rules made for node_exporter work unchanged.
+//
+// Each collector is one file: its flags, its descriptions, how it reads and how it parses. What they share is small:
+// host.go knows where the host is mounted, metric.go how a sample is made, filter.go the include and exclude flags,
+// flight.go how to ask something that may never answer, and set.go how a scrape runs all of them.
+package collector
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// A Collector reads one corner of the host. It is prometheus.Collector with two differences: Collect is told how long it
+// has, and says why it failed.
+//
+// What was sent before an error is kept, so a collector sends only what it has read. A value that could not be read is
+// not sent; zero means that the host said zero. Collect is never running twice at once for the same collector, and may
+// block for as long as it likes: the scrape goes on without it.
+type Collector interface {
+	Describe(ch chan<- *prometheus.Desc)
+	Collect(ctx context.Context, ch chan<- prometheus.Metric) error
+}
+
+// A listing is one line of the list: the collector's name, whether it runs unless told otherwise, and the function that
+// declares its flags and, once they are parsed, makes it.
+type listing struct {
+	name      string
+	byDefault bool
+	declare   func(*flag.FlagSet) factory
+}
+
+type factory func(Host, *slog.Logger) (Collector, error)
+
+// list is every collector there is. A new one is its own file and one line here.
+func list() []listing {
+	return []listing{
+		{"cpu", true, declareCPU},
+		{"diskstats", true, declareDiskstats},
+		{"filesystem", true, declareFilesystem},
+		{"loadavg", true, declareLoadavg},
+		{"meminfo", true, declareMeminfo},
+		{"netdev", true, declareNetdev},
+		{"stat", true, declareStat},
+		{"time", true, declareTime},
+		{"uname", true, declareUname},
+	}
+}
+
+// Options are the flags of this package after Declare; once parsed, New makes the collectors they ask for.
+type Options struct {
+	host            Host
+	timeout         time.Duration
+	disableDefaults bool
+	choices         []choice
+}
+
+// A choice is a collector together with what the command line says about it.
+type choice struct {
+	name      string
+	byDefault bool
+	asked     *optionalBool
+	make      factory
+}
+
+// Declare adds the flags of every collector, and those they share, to flags.
+func Declare(flags *flag.FlagSet) *Options {
+	o := &Options{}
+	o.host.declare(flags)
+	flags.DurationVar(&o.timeout, "collector.timeout", time.Second, "How long a scrape waits for a collector before it goes on without it.")
+	flags.BoolVar(&o.disableDefaults, "collector.disable-defaults", false, "Set all collectors to disabled by default.")
+	for _, l := range list() {
+		asked := &optionalBool{value: l.byDefault}
+		flags.Var(asked, "collector."+l.name, fmt.Sprintf("Enable the %s collector (default: %s).", l.name, state(l.byDefault)))
+		o.choices = append(o.choices, choice{l.name, l.byDefault, asked, l.declare(flags)})
+	}
+	return o
+}
+
+// New makes the collectors that the parsed flags ask for.
+func (o *Options) New(log *slog.Logger) (*Set, error) {
+	if o.timeout <= 0 {
+		return nil, fmt.Errorf("--collector.timeout must be above zero, not %s", o.timeout)
+	}
+	set := newSet(o.timeout, log)
+	for _, c := range o.choices {
+		if !c.enabled(o.disableDefaults) {
+			continue
+		}
+		made, err := c.make(o.host, log.With("collector", c.name))
+		if err != nil {
+			return nil, fmt.Errorf("collector %s: %w", c.name, err)
+		}
+		set.add(c.name, made)
+	}
+	return set, nil
+}
+
+func (c choice) enabled(disableDefaults bool) bool {
+	if c.asked.given {
+		return c.asked.value
+	}
+	return c.byDefault && !disableDefaults
+}
+
+func state(enabled bool) string {
+	if enabled {
+		return "enabled"
+	}
+	return "disabled"
+}
+
+// optionalBool is a flag that remembers whether it was given, which --collector.disable-defaults has to know.
+type optionalBool struct{ value, given bool }
+
+func (b *optionalBool) String() string   { return strconv.FormatBool(b.value) }
+func (b *optionalBool) IsBoolFlag() bool { return true }
+
+func (b *optionalBool) Set(s string) error {
+	value, err := strconv.ParseBool(s)
+	if err != nil {
+		return fmt.Errorf("not a boolean: %q", s)
+	}
+	b.value, b.given = value, true
+	return nil
+}
