@@ -1,0 +1,225 @@
+package server
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/hearth-monitoring/hearth/internal/replica"
+)
+
+// Prometheus is the Kind of a Prometheus server.
+type Prometheus struct{ *Client }
+
+var _ Kind = Prometheus{}
+
+// Instance is when the process started.
+func (p Prometheus) Instance(ctx context.Context) (string, error) {
+	var info struct{ StartTime string }
+	if err := p.data(ctx, "api/v1/status/runtimeinfo", &info); err != nil {
+		return "", err
+	}
+	if info.StartTime == "" {
+		return "", errors.New("runtimeinfo has no startTime")
+	}
+	return info.StartTime, nil
+}
+
+// Facts asks for everything, or nothing: half an answer would look like targets or rules that went away.
+func (p Prometheus) Facts(ctx context.Context) (Facts, error) {
+	var f Facts
+	var build struct{ Version string }
+	if err := p.data(ctx, "api/v1/status/buildinfo", &build); err != nil {
+		return Facts{}, err
+	}
+	f.Version = build.Version
+	var err error
+	if f.Jobs, err = p.jobs(ctx); err != nil {
+		return Facts{}, err
+	}
+	if f.Firing, f.Pending, err = p.alerts(ctx); err != nil {
+		return Facts{}, err
+	}
+	if err := p.metrics(ctx, &f); err != nil {
+		return Facts{}, err
+	}
+	return f, nil
+}
+
+func (p Prometheus) data(ctx context.Context, path string, into any) error {
+	body, err := p.get(ctx, path, nil, maxAnswer)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	if err := json.NewDecoder(body).Decode(&struct{ Data any }{into}); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+type target struct {
+	ScrapePool string
+	ScrapeURL  string
+	Health     string
+	LastError  string
+}
+
+func (p Prometheus) jobs(ctx context.Context) ([]replica.Job, error) {
+	body, err := p.get(ctx, "api/v1/targets", url.Values{"state": {"active"}}, maxList)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	jobs := map[string]*replica.Job{}
+	example := map[string]string{}
+	err = eachElement(body, "activeTargets", func(t target) {
+		j := jobs[t.ScrapePool]
+		if j == nil {
+			j = &replica.Job{Name: t.ScrapePool}
+			jobs[t.ScrapePool] = j
+		}
+		switch t.Health {
+		case "up":
+			j.Up++
+		case "down":
+			j.Down++
+		default:
+			j.Unknown++
+		}
+		// The first by address, so that the example stays the same while it is true.
+		if seen, ok := example[j.Name]; t.LastError != "" && (!ok || t.ScrapeURL < seen) {
+			example[j.Name] = t.ScrapeURL
+			j.LastError = targetError(t)
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("targets: %w", err)
+	}
+	list := make([]replica.Job, 0, len(jobs))
+	for _, j := range jobs {
+		list = append(list, *j)
+	}
+	slices.SortFunc(list, func(a, b replica.Job) int { return cmp.Compare(a.Name, b.Name) })
+	return list, nil
+}
+
+// targetError names the target without what its address may carry in secret: parameters and a user.
+func targetError(t target) string {
+	address := "(an address that cannot be read)"
+	if u, err := url.Parse(t.ScrapeURL); err == nil {
+		u.User, u.RawQuery, u.Fragment = nil, "", ""
+		address = u.String()
+	}
+	text := strings.ReplaceAll(t.LastError, t.ScrapeURL, address)
+	return address + ": " + withoutSourcePort(quotedQuery.ReplaceAllString(text, "$1"))
+}
+
+// Compiled once and never changed.
+var (
+	sourcePort  = regexp.MustCompile(`(read|write|dial) (tcp|udp) (\S+):\d+->`)
+	quotedQuery = regexp.MustCompile(`("https?://[^"?]*)\?[^"]*`)
+)
+
+// withoutSourcePort drops the one part of a network error that differs each time, so that the same trouble reads the same.
+func withoutSourcePort(text string) string { return sourcePort.ReplaceAllString(text, "$1 $2 $3->") }
+
+func (p Prometheus) alerts(ctx context.Context) (firing, pending int, err error) {
+	body, err := p.get(ctx, "api/v1/alerts", nil, maxList)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer body.Close()
+	err = eachElement(body, "alerts", func(a struct{ State string }) {
+		switch a.State {
+		case "firing":
+			firing++
+		case "pending":
+			pending++
+		}
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("alerts: %w", err)
+	}
+	return firing, pending, nil
+}
+
+// metrics reads the server's own metrics for what no API gives as a number: the rules it evaluates and its series.
+func (p Prometheus) metrics(ctx context.Context, f *Facts) error {
+	body, err := p.get(ctx, "metrics", nil, maxList)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	lines := bufio.NewReaderSize(body, 64<<10)
+	for {
+		line, err := lines.ReadSlice('\n')
+		if text := string(line); strings.HasPrefix(text, "prometheus_rule_group_rules{") {
+			f.Rules += int(sampleValue(text))
+		} else if strings.HasPrefix(text, "prometheus_tsdb_head_series ") {
+			f.HeadSeries = int64(sampleValue(text))
+		}
+		// A line longer than the buffer is none of the two; its rest is read as if it were another, and isn't either.
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("metrics: %w", err)
+		}
+	}
+}
+
+// sampleValue is what comes after the last space: the server writes its own metrics without timestamps.
+func sampleValue(line string) float64 {
+	line = strings.TrimSpace(line)
+	v, err := strconv.ParseFloat(line[strings.LastIndexByte(line, ' ')+1:], 64)
+	if err != nil {
+		return 0
+	}
+	return v
+}
+
+// eachElement reads {"status":...,"data":{"<field>":[...]}} element by element: ten thousand targets are never in memory
+// at once.
+func eachElement[T any](r io.Reader, field string, each func(T)) error {
+	d := json.NewDecoder(r)
+	for {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			return fmt.Errorf("the answer has no %s", field)
+		}
+		if err != nil {
+			return err
+		}
+		if token != field {
+			continue
+		}
+		if token, err = d.Token(); err != nil {
+			return err
+		}
+		if token == nil {
+			return nil
+		}
+		if token == json.Delim('[') {
+			break
+		}
+	}
+	for d.More() {
+		var v T
+		if err := d.Decode(&v); err != nil {
+			return err
+		}
+		each(v)
+	}
+	return nil
+}
