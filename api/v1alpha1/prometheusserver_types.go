@@ -8,10 +8,11 @@ import (
 
 // PrometheusServerSpec declares a Prometheus: what it pulls from, which rules it evaluates and how it keeps its samples.
 type PrometheusServerSpec struct {
-	// version of Prometheus, without a leading v. The image is prom/prometheus:v<version> unless image is set.
+	// version of Prometheus, without a leading v, 3.11.0 or later (the first that takes retention from its configuration
+	// without a restart). The image is prom/prometheus:v<version> unless image is set.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
-	// +kubebuilder:validation:XValidation:rule="self.matches('^3[.][0-9]+[.][0-9]+')",message="version must be a Prometheus 3 release without a leading v, such as 3.15.0"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^3[.](1[1-9]|[2-9][0-9])[.][0-9]+(-.+)?$')",message="version must be 3.11.0 or a later Prometheus 3 release, without a leading v, such as 3.15.0"
 	Version string `json:"version,omitempty"`
 	// image of Prometheus, instead of the one that follows from version.
 	// +optional

@@ -1,0 +1,55 @@
+// Package manifests is the objects: what a declaration becomes on the cluster, one file per object. What a Build function
+// does not return is pruned.
+package manifests
+
+import (
+	"fmt"
+	"maps"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/hearth-monitoring/hearth/internal/promconfig"
+	"github.com/hearth-monitoring/hearth/internal/stack"
+)
+
+// Object is any object of the API with its metadata.
+type Object interface {
+	metav1.Object
+	runtime.Object
+}
+
+// Server lists the objects of a PrometheusServer in the order in which they are applied: the parts before the manifest
+// that names them, and all that a pod needs before the pods.
+func Server(s *stack.Stack, files promconfig.Files) ([]Object, error) {
+	published, err := publishedObjects(s, files)
+	if err != nil {
+		return nil, fmt.Errorf("publish: %w", err)
+	}
+	objects := []Object{
+		serverAccount(s),
+		serverRole(s, files),
+		serverRoleBinding(s),
+		serverService(s),
+		podsService(s),
+	}
+	objects = append(objects, published...)
+	objects = append(objects, statefulSet(s))
+	if s.Replicas > 1 {
+		objects = append(objects, disruptionBudget(s))
+	}
+	return objects, nil
+}
+
+func serverMeta(s *stack.Stack, name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Namespace: s.Namespace, Name: name, Labels: maps.Clone(s.Labels)}
+}
+
+// merged is the union of maps; a later one wins.
+func merged(all ...map[string]string) map[string]string {
+	out := map[string]string{}
+	for _, m := range all {
+		maps.Copy(out, m)
+	}
+	return out
+}

@@ -1,0 +1,106 @@
+package manifests
+
+import (
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+	"github.com/hearth-monitoring/hearth/internal/stack"
+)
+
+// DataClaim is the name of the claim template; a replica's claim is called data-<StatefulSet>-<ordinal>.
+const DataClaim = "data"
+
+// nobody is the user that the Prometheus image runs as. The reloader runs as the same, so that both can use the volumes
+// between them.
+const nobody = 65534
+
+func statefulSet(s *stack.Stack) *appsv1.StatefulSet {
+	return &appsv1.StatefulSet{
+		TypeMeta:   metav1.TypeMeta{APIVersion: appsv1.SchemeGroupVersion.String(), Kind: "StatefulSet"},
+		ObjectMeta: serverMeta(s, s.Names.Base),
+		Spec: appsv1.StatefulSetSpec{
+			Replicas:    &s.Replicas,
+			ServiceName: s.Names.Pods,
+			// Replicas don't know each other; one that cannot start must not keep the others from being repaired.
+			PodManagementPolicy: appsv1.ParallelPodManagement,
+			UpdateStrategy:      appsv1.StatefulSetUpdateStrategy{Type: appsv1.RollingUpdateStatefulSetStrategyType},
+			Selector:            &metav1.LabelSelector{MatchLabels: s.Selector},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{
+					Labels: merged(s.Scheduling.PodLabels, s.Labels),
+					Annotations: merged(map[string]string{"kubectl.kubernetes.io/default-container": prometheusName},
+						s.Scheduling.PodAnnotations),
+				},
+				Spec: serverPod(s),
+			},
+			VolumeClaimTemplates: []corev1.PersistentVolumeClaim{claim(s)},
+			PersistentVolumeClaimRetentionPolicy: &appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy{
+				WhenDeleted: claimPolicy(s.Storage.WhenDeleted),
+				WhenScaled:  appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
+			},
+		},
+	}
+}
+
+func serverPod(s *stack.Stack) corev1.PodSpec {
+	return corev1.PodSpec{
+		ServiceAccountName:            s.Names.Base,
+		AutomountServiceAccountToken:  new(true),
+		ImagePullSecrets:              s.PullSecrets,
+		InitContainers:                []corev1.Container{reloaderContainer(s)},
+		Containers:                    []corev1.Container{prometheusContainer(s)},
+		Volumes:                       serverVolumes(s),
+		TerminationGracePeriodSeconds: new(int64(300)), // the last samples are written out, which takes a while on a large server
+		SecurityContext: &corev1.PodSecurityContext{
+			RunAsNonRoot:        new(true),
+			RunAsUser:           new(int64(nobody)),
+			RunAsGroup:          new(int64(nobody)),
+			FSGroup:             new(int64(nobody)),
+			FSGroupChangePolicy: new(corev1.FSGroupChangeOnRootMismatch),
+			SeccompProfile:      &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+		},
+		NodeSelector:      s.Scheduling.NodeSelector,
+		Tolerations:       s.Scheduling.Tolerations,
+		Affinity:          affinity(s),
+		PriorityClassName: s.Scheduling.PriorityClassName,
+	}
+}
+
+// affinity keeps replicas apart where the declaration says nothing: two on one node don't survive its loss.
+func affinity(s *stack.Stack) *corev1.Affinity {
+	if s.Scheduling.Affinity != nil || s.Replicas < 2 {
+		return s.Scheduling.Affinity
+	}
+	return &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{
+		PreferredDuringSchedulingIgnoredDuringExecution: []corev1.WeightedPodAffinityTerm{{
+			Weight: 100,
+			PodAffinityTerm: corev1.PodAffinityTerm{
+				TopologyKey:   corev1.LabelHostname,
+				LabelSelector: &metav1.LabelSelector{MatchLabels: s.Selector},
+			},
+		}},
+	}}
+}
+
+func claim(s *stack.Stack) corev1.PersistentVolumeClaim {
+	return corev1.PersistentVolumeClaim{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "PersistentVolumeClaim"},
+		ObjectMeta: metav1.ObjectMeta{Name: DataClaim, Labels: s.Labels},
+		Spec: corev1.PersistentVolumeClaimSpec{
+			AccessModes:      []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+			StorageClassName: s.Storage.StorageClassName,
+			Resources: corev1.VolumeResourceRequirements{
+				Requests: corev1.ResourceList{corev1.ResourceStorage: s.Storage.Size},
+			},
+		},
+	}
+}
+
+func claimPolicy(p v1alpha1.ClaimPolicy) appsv1.PersistentVolumeClaimRetentionPolicyType {
+	if p == v1alpha1.ClaimDelete {
+		return appsv1.DeletePersistentVolumeClaimRetentionPolicyType
+	}
+	return appsv1.RetainPersistentVolumeClaimRetentionPolicyType
+}

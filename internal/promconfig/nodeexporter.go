@@ -1,0 +1,47 @@
+package promconfig
+
+import (
+	"github.com/hearth-monitoring/hearth/internal/stack"
+)
+
+// exporterPort is the name of the exporter's port in its Service and pods.
+const exporterPort = "metrics"
+
+// nodeExporter discovers the pods of one NodeExporter through the EndpointSlices of its headless Service.
+func nodeExporter(e stack.ExporterTarget) scrapeConfig {
+	// Selectors keep the server from holding every pod and Service of the namespace in memory.
+	pods := stack.LabelNodeExporter + "=" + e.Name
+	return scrapeConfig{
+		JobName: e.Job(),
+		KubernetesSD: []kubernetesSD{{
+			Role:       "endpointslice",
+			Namespaces: namespaces{Names: []string{e.Namespace}},
+			Selectors: []sdSelector{
+				{Role: "endpointslice", Label: "kubernetes.io/service-name=" + e.Service},
+				{Role: "service", Label: pods},
+				{Role: "pod", Label: pods},
+			},
+		}},
+		RelabelConfigs: []relabelConfig{
+			onlyExporterPort,
+			jobNodeExporter,
+			instanceIsNode,
+		},
+	}
+}
+
+var (
+	// A pod that somebody gave a second port has an endpoint for each of them.
+	onlyExporterPort = relabelConfig{
+		Action:       "keep",
+		SourceLabels: []string{"__meta_kubernetes_endpointslice_port_name"},
+		Regex:        exporterPort,
+	}
+	// The job that the dashboards and rules people already have ask for.
+	jobNodeExporter = relabelConfig{TargetLabel: "job", Replacement: "node-exporter"}
+	// The node and not the pod, whose name and address are new after every update and would make every series new too.
+	instanceIsNode = relabelConfig{
+		SourceLabels: []string{"__meta_kubernetes_endpointslice_endpoint_node_name"},
+		TargetLabel:  "instance",
+	}
+)

@@ -1,0 +1,35 @@
+package promconfig
+
+import (
+	"github.com/hearth-monitoring/hearth/internal/stack"
+)
+
+// Where the Secrets that protect the server's pages are mounted in its pods, and where the reloader leaves the web
+// configuration it makes of them.
+const (
+	TLSDir        = "/etc/prometheus/secrets/tls"
+	BasicAuthDir  = "/etc/prometheus/secrets/basic-auth"
+	WebConfigDir  = "/etc/prometheus/web"
+	WebConfigFile = WebConfigDir + "/web.yml"
+)
+
+// self is the job by which a server pulls from itself, over its own loopback: no discovery can take it away, and a
+// password never leaves the pod.
+func self(s *stack.Stack) scrapeConfig {
+	job := scrapeConfig{
+		JobName: "prometheus",
+		StaticConfigs: []staticConfig{{
+			Targets: []string{"localhost:9090"},
+			Labels:  map[string]string{"instance": s.Namespace + "/" + s.Name},
+		}},
+	}
+	if s.Web.TLSSecret != "" {
+		job.Scheme = "https"
+		// The certificate is made for the name users know, which loopback isn't.
+		job.TLSConfig = &tlsConfig{InsecureSkipVerify: true}
+	}
+	if s.Web.BasicAuthSecret != "" {
+		job.BasicAuth = &basicAuth{UsernameFile: BasicAuthDir + "/username", PasswordFile: BasicAuthDir + "/password"}
+	}
+	return job
+}

@@ -1,0 +1,83 @@
+package promconfig
+
+import (
+	"github.com/prometheus/common/model"
+)
+
+// The structs below are the parts of prometheus.yml that Hearth writes, with Prometheus' own field names
+// (https://prometheus.io/docs/prometheus/latest/configuration/configuration/). Prometheus' own structs can't be used for
+// writing: they print secrets as <secret> and fill in defaults.
+
+type configuration struct {
+	Global        global         `yaml:"global"`
+	Storage       storage        `yaml:"storage"`
+	RuleFiles     []string       `yaml:"rule_files"`
+	ScrapeConfigs []scrapeConfig `yaml:"scrape_configs"`
+}
+
+type global struct {
+	ScrapeInterval     model.Duration    `yaml:"scrape_interval"`
+	ScrapeTimeout      model.Duration    `yaml:"scrape_timeout"`
+	EvaluationInterval model.Duration    `yaml:"evaluation_interval"`
+	ExternalLabels     map[string]string `yaml:"external_labels,omitempty"`
+}
+
+type storage struct {
+	TSDB tsdb `yaml:"tsdb"`
+}
+
+type tsdb struct {
+	Retention retention `yaml:"retention"`
+}
+
+type retention struct {
+	Time model.Duration `yaml:"time"`
+	Size string         `yaml:"size,omitempty"`
+}
+
+type scrapeConfig struct {
+	JobName        string          `yaml:"job_name"`
+	Scheme         string          `yaml:"scheme,omitempty"`
+	BasicAuth      *basicAuth      `yaml:"basic_auth,omitempty"`
+	TLSConfig      *tlsConfig      `yaml:"tls_config,omitempty"`
+	StaticConfigs  []staticConfig  `yaml:"static_configs,omitempty"`
+	KubernetesSD   []kubernetesSD  `yaml:"kubernetes_sd_configs,omitempty"`
+	RelabelConfigs []relabelConfig `yaml:"relabel_configs,omitempty"`
+}
+
+type basicAuth struct {
+	UsernameFile string `yaml:"username_file"`
+	PasswordFile string `yaml:"password_file"`
+}
+
+type tlsConfig struct {
+	InsecureSkipVerify bool `yaml:"insecure_skip_verify,omitempty"`
+}
+
+type staticConfig struct {
+	Targets []string          `yaml:"targets"`
+	Labels  map[string]string `yaml:"labels,omitempty"`
+}
+
+type kubernetesSD struct {
+	Role       string       `yaml:"role"`
+	Namespaces namespaces   `yaml:"namespaces"`
+	Selectors  []sdSelector `yaml:"selectors,omitempty"`
+}
+
+type namespaces struct {
+	Names []string `yaml:"names"`
+}
+
+type sdSelector struct {
+	Role  string `yaml:"role"`
+	Label string `yaml:"label"`
+}
+
+type relabelConfig struct {
+	SourceLabels []string `yaml:"source_labels,omitempty"`
+	Regex        string   `yaml:"regex,omitempty"`
+	Action       string   `yaml:"action,omitempty"`
+	TargetLabel  string   `yaml:"target_label,omitempty"`
+	Replacement  string   `yaml:"replacement,omitempty"`
+}

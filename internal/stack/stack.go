@@ -1,0 +1,114 @@
+// Package stack is the model between the declarations and what is made of them: every default applied, every reference
+// resolved, every name decided. What cannot work is refused here, with the field and the fix.
+package stack
+
+import (
+	"github.com/prometheus/common/model"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+)
+
+// Stack is a PrometheusServer that can be built.
+type Stack struct {
+	// Namespace and Name are those of the PrometheusServer.
+	Namespace, Name string
+	// Names of what is made for it.
+	Names Names
+	// Selector are the labels by which its pods are found; they never change.
+	Selector map[string]string
+	// Labels are on every object made for it; they contain Selector.
+	Labels map[string]string
+
+	Image, ReloaderImage string
+	PullSecrets          []corev1.LocalObjectReference
+	Replicas             int32
+
+	Global     Global
+	Retention  Retention
+	Storage    v1alpha1.Storage
+	Web        Web
+	Service    v1alpha1.Service
+	Scheduling Scheduling
+	Exporters  []ExporterTarget
+	Rules      Rules
+	Published  Published
+}
+
+// Names of the objects made for a PrometheusServer.
+type Names struct {
+	// Base is prometheus-<name>: the StatefulSet, the Service, the ServiceAccount, the Role and its binding, the
+	// PodDisruptionBudget, and the prefix of the published objects (see package bundle).
+	Base string
+	// Pods is the headless Service that gives the pods their names.
+	Pods string
+}
+
+// Global is what holds for every scrape and evaluation.
+type Global struct {
+	ScrapeInterval, ScrapeTimeout, EvaluationInterval model.Duration
+	// ExternalLabels as written into the configuration: Prometheus replaces ${POD_NAME} in them from its environment, and
+	// $$ by $.
+	ExternalLabels map[string]string
+	ExternalURL    string
+}
+
+// Retention of samples; a zero size is no limit.
+type Retention struct {
+	Time model.Duration
+	Size resource.Quantity
+}
+
+// Web says how the server's own pages are protected; empty names mean not at all.
+type Web struct {
+	TLSSecret, BasicAuthSecret string
+}
+
+// Protected says whether the server needs a web configuration.
+func (w Web) Protected() bool { return w.TLSSecret != "" || w.BasicAuthSecret != "" }
+
+// Scheduling says where pods run and what they may use.
+type Scheduling struct {
+	Resources         corev1.ResourceRequirements
+	NodeSelector      map[string]string
+	Tolerations       []corev1.Toleration
+	Affinity          *corev1.Affinity
+	PriorityClassName string
+	PodLabels         map[string]string
+	PodAnnotations    map[string]string
+}
+
+// ExporterTarget is a NodeExporter whose pods are scraped.
+type ExporterTarget struct {
+	Namespace, Name string
+	// Service is the headless Service of the exporter's pods.
+	Service string
+}
+
+// Job is the name of the target's scrape job, by which Prometheus reports on it.
+func (e ExporterTarget) Job() string { return ExporterJob(e.Namespace, e.Name) }
+
+// ExporterJob is the name of the scrape job of a NodeExporter.
+func ExporterJob(namespace, name string) string { return "nodeExporter/" + namespace + "/" + name }
+
+// Rules is what becomes of the AlertRules that a server selects.
+type Rules struct {
+	// Files are the rule files to load, by path.
+	Files map[string][]byte
+	// Count is the number of rules in Files.
+	Count int
+	// Verdicts has an entry for every selected AlertRule, sorted by namespace and name.
+	Verdicts []Verdict
+}
+
+// Verdict says what becomes of one AlertRule.
+type Verdict struct {
+	Namespace, Name string
+	UID             string
+	Generation      int64
+	// Problem is empty when this generation is in Files.
+	Problem string
+	// LastGood is true when an earlier generation is in Files instead.
+	LastGood bool
+}

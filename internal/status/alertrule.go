@@ -1,0 +1,92 @@
+package status
+
+import (
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+	"github.com/hearth-monitoring/hearth/internal/rules"
+)
+
+// Rule is what was observed of an AlertRule.
+type Rule struct {
+	// Problem is why the rules are invalid, empty if they are not.
+	Problem string
+	// Servers are those that select it, sorted by namespace and name.
+	Servers []RuleServer
+}
+
+// RuleServer is what one server has of an AlertRule.
+type RuleServer struct {
+	Namespace, Name string
+	// Revision is that of the server's configuration that first had this generation, 0 while none has.
+	Revision int64
+	// Loaded is true when every replica runs Revision or a later one.
+	Loaded bool
+	// LastGood is true when an earlier generation is loaded because this one is invalid.
+	LastGood bool
+	// Message is why it isn't loaded.
+	Message string
+}
+
+// OfRule is the status of an AlertRule.
+func OfRule(ar *v1alpha1.AlertRule, o Rule) v1alpha1.AlertRuleStatus {
+	out := v1alpha1.AlertRuleStatus{ObservedGeneration: ar.Generation, Rules: int32(rules.Count(&ar.Spec))}
+	loaded := 0
+	for _, s := range o.Servers {
+		if s.Loaded {
+			loaded++
+		}
+		out.Servers = append(out.Servers, v1alpha1.RuleServerStatus{
+			Namespace: s.Namespace, Name: s.Name, Revision: s.Revision, Loaded: s.Loaded, Message: s.Message,
+		})
+	}
+	out.Loaded = fmt.Sprintf("%d/%d", loaded, len(o.Servers))
+	valid := condition(v1alpha1.ConditionValid, true, v1alpha1.ReasonValid, count(int(out.Rules), "rule")+" accepted by Prometheus' parser")
+	if o.Problem != "" {
+		valid = condition(v1alpha1.ConditionValid, false, v1alpha1.ReasonInvalidRules, o.Problem)
+	}
+	v := ruleVerdict(o, loaded)
+	out.Conditions = append(v.conditions(), valid, ruleLoaded(o, v, loaded))
+	return out
+}
+
+func ruleVerdict(o Rule, loaded int) verdict {
+	switch {
+	case o.Problem != "" && anyLastGood(o.Servers):
+		return verdict{stalled, v1alpha1.ReasonInvalidRules, "the last good version stays loaded; fix " + o.Problem}
+	case o.Problem != "":
+		return verdict{stalled, v1alpha1.ReasonInvalidRules, o.Problem}
+	case len(o.Servers) == 0:
+		return verdict{stalled, v1alpha1.ReasonNotSelected,
+			"no PrometheusServer selects this AlertRule: check spec.rules (selector and namespaceSelector) of the server that should load it"}
+	case loaded < len(o.Servers):
+		for _, s := range o.Servers {
+			if !s.Loaded {
+				return verdict{reconciling, v1alpha1.ReasonLoading, fmt.Sprintf("%s/%s: %s", s.Namespace, s.Name,
+					firstText(s.Message, "the rules are being loaded"))}
+			}
+		}
+	}
+	return verdict{ready, v1alpha1.ReasonLoaded, "loaded by " + count(loaded, "server")}
+}
+
+func ruleLoaded(o Rule, v verdict, loaded int) metav1.Condition {
+	if v.state == ready {
+		return condition(v1alpha1.ConditionLoaded, true, v1alpha1.ReasonLoaded, v.message)
+	}
+	if anyLastGood(o.Servers) {
+		return condition(v1alpha1.ConditionLoaded, false, v1alpha1.ReasonLastGoodLoaded, "the last good version stays loaded, this one is not")
+	}
+	return condition(v1alpha1.ConditionLoaded, false, v.reason, fmt.Sprintf("loaded by %d of %s", loaded, count(len(o.Servers), "server")))
+}
+
+func anyLastGood(servers []RuleServer) bool {
+	for _, s := range servers {
+		if s.LastGood {
+			return true
+		}
+	}
+	return false
+}

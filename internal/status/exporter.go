@@ -1,0 +1,107 @@
+package status
+
+import (
+	"fmt"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+)
+
+// Exporter is what was observed of a NodeExporter.
+type Exporter struct {
+	Pools []Pool
+	// Scrapes has an entry for each server that selects the exporter.
+	Scrapes []Scrape
+}
+
+// Pool is the DaemonSet of one pool.
+type Pool struct {
+	Name, DaemonSet       string
+	Nodes, Ready, Updated int32
+	// Settled is true once the DaemonSet controller has seen the current DaemonSet.
+	Settled bool
+	// Waiting is why one of its pods is not ready, if it is known.
+	Waiting string
+}
+
+// Scrape is what a server says of the exporter's job; Up is nil while it says nothing.
+type Scrape struct {
+	Server    string
+	Up        *int32
+	LastError string
+}
+
+// OfExporter is the status of a NodeExporter. After an error what is known of before stays.
+func OfExporter(ne *v1alpha1.NodeExporter, o Exporter, err error, terminal bool) v1alpha1.NodeExporterStatus {
+	out := *ne.Status.DeepCopy()
+	out.ObservedGeneration = ne.Generation
+	if err != nil {
+		out.Conditions = carried(out.Conditions, failed(err, terminal).conditions())
+		return out
+	}
+	out.Nodes, out.Ready, out.Pools, out.Up = 0, 0, nil, leastUp(o.Scrapes)
+	for _, p := range o.Pools {
+		out.Nodes += p.Nodes
+		out.Ready += p.Ready
+		out.Pools = append(out.Pools, v1alpha1.NodePoolStatus{
+			Name: p.Name, DaemonSet: p.DaemonSet, Nodes: p.Nodes, Ready: p.Ready, Updated: p.Updated,
+		})
+	}
+	out.Conditions = append(exporterVerdict(o, out.Nodes).conditions(), scrapedCondition(o, out.Ready))
+	return out
+}
+
+func leastUp(scrapes []Scrape) *int32 {
+	var out *int32
+	for _, s := range scrapes {
+		if s.Up != nil && (out == nil || *s.Up < *out) {
+			out = new(*s.Up)
+		}
+	}
+	return out
+}
+
+func exporterVerdict(o Exporter, nodes int32) verdict {
+	var waiting []string
+	for _, p := range o.Pools {
+		switch {
+		case !p.Settled:
+			waiting = append(waiting, "DaemonSet "+p.DaemonSet+" is being rolled out")
+		case p.Ready < p.Nodes:
+			text := fmt.Sprintf("DaemonSet %s is ready on %d of %s", p.DaemonSet, p.Ready, count(int(p.Nodes), "node"))
+			if p.Waiting != "" {
+				text += ": " + p.Waiting
+			}
+			waiting = append(waiting, text)
+		case p.Updated < p.Nodes:
+			waiting = append(waiting, fmt.Sprintf("DaemonSet %s is updated on %d of %s", p.DaemonSet, p.Updated, count(int(p.Nodes), "node")))
+		}
+	}
+	if len(waiting) > 0 {
+		return verdict{reconciling, v1alpha1.ReasonProgressing, strings.Join(waiting, "; ")}
+	}
+	if nodes == 0 {
+		return verdict{ready, v1alpha1.ReasonNoNodes, "no node matches: check nodeSelector, the pools' nodeSelectors, affinity and tolerations if that is not meant"}
+	}
+	return verdict{ready, v1alpha1.ReasonReady, "ready on " + count(int(nodes), "node")}
+}
+
+func scrapedCondition(o Exporter, ready int32) metav1.Condition {
+	const kind = v1alpha1.ConditionScraped
+	if len(o.Scrapes) == 0 {
+		return condition(kind, false, v1alpha1.ReasonNotSelected,
+			"no PrometheusServer selects this NodeExporter: check spec.targets.nodeExporters (selector and namespaceSelector) of the server that should")
+	}
+	for _, s := range o.Scrapes {
+		switch {
+		case s.Up == nil:
+			return unknown(kind, s.Server+" has not reported on it yet")
+		case *s.Up < ready:
+			return condition(kind, false, v1alpha1.ReasonNotScraped, fmt.Sprintf("%s scrapes %d of %s: %s", s.Server, *s.Up,
+				count(int(ready), "ready exporter"), firstText(s.LastError, "the others are not scraped yet")))
+		}
+	}
+	return condition(kind, true, v1alpha1.ReasonScraped, fmt.Sprintf("%s scraped by %s", count(int(ready), "exporter"), count(len(o.Scrapes), "server")))
+}

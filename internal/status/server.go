@@ -1,0 +1,180 @@
+package status
+
+import (
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+	"github.com/hearth-monitoring/hearth/internal/replica"
+	"github.com/hearth-monitoring/hearth/internal/stack"
+)
+
+// maxRejections bounds the rejections in a status; the AlertRules themselves say the rest.
+const maxRejections = 20
+
+// Server is what was observed of a PrometheusServer.
+type Server struct {
+	// Replicas is the number of pods that should run, and Revision the configuration they should have loaded.
+	Replicas int32
+	Revision int64
+	// Updated is the number of pods that are of the current pod template.
+	Updated int32
+	Pods    []Pod
+	Claims  []Claim
+	// Verdicts are those on the selected AlertRules.
+	Verdicts []stack.Verdict
+}
+
+// Pod is one replica.
+type Pod struct {
+	Name  string
+	Ready bool
+	// Waiting is why the pod is not ready, as far as its own status says.
+	Waiting string
+	// Report is what its reloader says, nil while it says nothing.
+	Report *replica.Report
+}
+
+// Claim is the volume claim of one replica.
+type Claim struct {
+	Name      string
+	Requested resource.Quantity
+	// Capacity is nil until the claim is bound.
+	Capacity *resource.Quantity
+}
+
+// OfServer is the status of a PrometheusServer. After an error what is known of before stays: it is what still runs.
+func OfServer(ps *v1alpha1.PrometheusServer, o Server, err error, terminal bool) v1alpha1.PrometheusServerStatus {
+	out := *ps.Status.DeepCopy()
+	out.ObservedGeneration = ps.Generation
+	if err != nil {
+		out.Conditions = carried(out.Conditions, failed(err, terminal).conditions())
+		return out
+	}
+	out.Replicas, out.ReadyReplicas = int32(len(o.Pods)), readyPods(o.Pods)
+	out.Ready = fmt.Sprintf("%d/%d", out.ReadyReplicas, o.Replicas)
+	out.Configuration = configuration(o)
+	out.Rules = rulesStatus(o)
+	out.Storage = storage(o.Claims)
+	facts(&out, o.Pods)
+	out.Conditions = append(serverVerdict(o).conditions(), loadedCondition(o), targetsCondition(out.Targets), rulesCondition(o))
+	return out
+}
+
+func readyPods(pods []Pod) int32 {
+	n := int32(0)
+	for _, p := range pods {
+		if p.Ready {
+			n++
+		}
+	}
+	return n
+}
+
+func configuration(o Server) v1alpha1.ConfigurationStatus {
+	out := v1alpha1.ConfigurationStatus{Published: o.Revision}
+	for i, p := range o.Pods {
+		r := v1alpha1.ReplicaStatus{Pod: p.Name, Message: p.Waiting}
+		if p.Report != nil {
+			r.Loaded = p.Report.Loaded
+			r.Message = firstText(p.Report.Error, p.Waiting, p.Report.ReadyReason)
+		}
+		out.Replicas = append(out.Replicas, r)
+		if i == 0 || r.Loaded < out.Loaded {
+			out.Loaded = r.Loaded
+		}
+	}
+	return out
+}
+
+func rulesStatus(o Server) v1alpha1.RulesStatus {
+	out := v1alpha1.RulesStatus{Selected: int32(len(o.Verdicts))}
+	for _, v := range o.Verdicts {
+		if v.Problem == "" {
+			continue
+		}
+		out.Rejected++
+		if len(out.Rejections) < maxRejections {
+			message := v.Problem
+			if v.LastGood {
+				message += " (its last good version stays loaded)"
+			}
+			out.Rejections = append(out.Rejections, v1alpha1.Rejection{Namespace: v.Namespace, Name: v.Name, Message: bound(message)})
+		}
+	}
+	return out
+}
+
+func storage(claims []Claim) []v1alpha1.ClaimStatus {
+	var out []v1alpha1.ClaimStatus
+	for _, c := range claims {
+		out = append(out, v1alpha1.ClaimStatus{Claim: c.Name, Requested: c.Requested, Capacity: c.Capacity})
+	}
+	return out
+}
+
+func serverVerdict(o Server) verdict {
+	if o.Replicas == 0 && len(o.Pods) == 0 {
+		return verdict{ready, v1alpha1.ReasonScaledToZero, "replicas is 0: nothing runs, the claims are kept"}
+	}
+	for _, p := range o.Pods {
+		if p.Report != nil && p.Report.Error != "" && p.Report.Published >= o.Revision {
+			return verdict{reconciling, v1alpha1.ReasonLoadFailed, fmt.Sprintf(
+				"%s runs revision %d and refuses revision %d: %s", p.Name, p.Report.Loaded, p.Report.Published, p.Report.Error)}
+		}
+	}
+	if waiting := waitingFor(o); len(waiting) > 0 {
+		return verdict{reconciling, v1alpha1.ReasonProgressing, strings.Join(waiting, "; ")}
+	}
+	return verdict{ready, v1alpha1.ReasonReady, fmt.Sprintf("%s, revision %d loaded", count(len(o.Pods), "replica"), o.Revision)}
+}
+
+// waitingFor lists what is not yet as it should be.
+func waitingFor(o Server) []string {
+	var out []string
+	if n := int32(len(o.Pods)); n != o.Replicas {
+		out = append(out, fmt.Sprintf("%d of %s exist", n, count(int(o.Replicas), "pod")))
+	}
+	for _, p := range o.Pods {
+		switch {
+		case !p.Ready:
+			reason := p.Waiting
+			if p.Report != nil {
+				reason = firstText(p.Report.ReadyReason, reason)
+			}
+			out = append(out, p.Name+" is not ready: "+firstText(reason, "it is starting"))
+		case p.Report == nil:
+			out = append(out, p.Name+" has not reported yet")
+		case p.Report.Loaded != o.Revision:
+			out = append(out, fmt.Sprintf("%s is loading revision %d", p.Name, o.Revision))
+		}
+	}
+	if len(out) == 0 && o.Updated < o.Replicas {
+		out = append(out, fmt.Sprintf("%d of %s updated", o.Updated, count(int(o.Replicas), "pod")))
+	}
+	for _, c := range o.Claims {
+		if c.Capacity != nil && c.Capacity.Cmp(c.Requested) < 0 {
+			out = append(out, fmt.Sprintf("%s grows from %s to %s", c.Name, c.Capacity.String(), c.Requested.String()))
+		}
+	}
+	return out
+}
+
+func firstText(all ...string) string {
+	for _, s := range all {
+		if s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+// count writes a number with its noun, as in 1 replica and 2 replicas.
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
