@@ -52,29 +52,31 @@ func (f *flights[T]) start(key string, deadline time.Time, fn func() (T, error))
 }
 
 // overdue says that the call is under way and its time is up.
-func (c *flight[T]) overdue() bool {
+func (c *flight[T]) overdue() bool { return !c.landed() && !time.Now().Before(c.deadline) }
+
+func (c *flight[T]) landed() bool {
 	select {
 	case <-c.done:
-		return false
+		return true
 	default:
-		return !time.Now().Before(c.deadline)
+		return false
 	}
 }
 
-// wait returns the answer, or errOverdue when ctx or the call's own deadline is over first.
+// wait returns the answer, or errOverdue when ctx or the call's own deadline is over first. An answer that is there
+// counts however late it is fetched.
 func (c *flight[T]) wait(ctx context.Context) (T, error) {
-	var none T
-	if c.overdue() {
-		return none, errOverdue
-	}
 	timer := time.NewTimer(time.Until(c.deadline))
 	defer timer.Stop()
 	select {
 	case <-c.done:
-		return c.value, c.err
 	case <-ctx.Done():
 	case <-timer.C:
 	}
+	if c.landed() {
+		return c.value, c.err
+	}
+	var none T
 	return none, errOverdue
 }
 

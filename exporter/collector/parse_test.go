@@ -1,0 +1,197 @@
+package collector
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/procfs"
+	"github.com/prometheus/procfs/blockdevice"
+)
+
+// TestBrokenInput breaks one file of the host at a time: its own collectors fail, with a message that names the file, and
+// all the others are still there.
+func TestBrokenInput(t *testing.T) {
+	const heading = "Inter-|   Receive |  Transmit\n face |bytes |bytes\n"
+	for name, c := range map[string]struct {
+		file, content string
+		fails         []string
+		message       string
+	}{
+		"stat empty":           {"proc/stat", "", []string{"cpu", "stat"}, "proc/stat: empty"},
+		"stat cut off":         {"proc/stat", "cpu0 1 2 3 4 5 6 7 8 9 10\nintr 12", []string{"cpu", "stat"}, "proc/stat: truncated"},
+		"stat without lines":   {"proc/stat", "cpu0 1 2 3 4 5 6 7 8 9 10\nintr 12\n", []string{"stat"}, "proc/stat: no line for ctxt"},
+		"stat garbage":         {"proc/stat", "cpu0 1 2 x 4\n", []string{"cpu", "stat"}, `proc/stat: line 1: cpu0: \"x\" is not a number`},
+		"stat short":           {"proc/stat", "cpu0 1 2 3\n", []string{"cpu", "stat"}, "proc/stat: line 1: cpu0: 3 columns"},
+		"stat odd cpu":         {"proc/stat", "cpux 1 2 3 4\n", []string{"cpu", "stat"}, "proc/stat: line 1:"},
+		"meminfo empty":        {"proc/meminfo", "", []string{"meminfo"}, "proc/meminfo: no MemTotal"},
+		"meminfo cut off":      {"proc/meminfo", "MemTotal: 100 kB\nMemFree: 5", []string{"meminfo"}, "proc/meminfo: MemFree: no unit"},
+		"meminfo garbage":      {"proc/meminfo", "\x00\x01\n", []string{"meminfo"}, "proc/meminfo:"},
+		"loadavg empty":        {"proc/loadavg", "", []string{"loadavg"}, "proc/loadavg:"},
+		"loadavg garbage":      {"proc/loadavg", "a b c 1/2 3\n", []string{"loadavg"}, "proc/loadavg:"},
+		"diskstats cut off":    {"proc/diskstats", "8 0 sda 1 2", []string{"diskstats"}, "proc/diskstats: truncated"},
+		"diskstats short":      {"proc/diskstats", "8 0 sda 1 2\n", []string{"diskstats"}, "proc/diskstats: line 1: sda: 2 numbers"},
+		"diskstats garbage":    {"proc/diskstats", "\xff\xfe\n", []string{"diskstats"}, "proc/diskstats: line 1:"},
+		"udev garbage":         {"udev/b8:0", "E:ID_ATA=1\nE:ID_ATA_WRITE_CACHE=yes\n", []string{"diskstats"}, "udev/b8:0: ID_ATA_WRITE_CACHE"},
+		"net/dev empty":        {"proc/1/net/dev", "", []string{"netdev"}, "net/dev: empty"},
+		"net/dev cut off":      {"proc/1/net/dev", heading + "eth0: 1 2 3", []string{"netdev"}, "net/dev: truncated"},
+		"net/dev short":        {"proc/1/net/dev", heading + "eth0: 1 2 3\n", []string{"netdev"}, "net/dev: line 3: eth0: 3 columns"},
+		"net/dev nameless":     {"proc/1/net/dev", heading + "1 2 3\n", []string{"netdev"}, "net/dev: line 3: no device name"},
+		"net/dev garbage":      {"proc/1/net/dev", "garbage\n", []string{"netdev"}, "net/dev: line 1:"},
+		"mountinfo empty":      {"proc/1/mountinfo", "", []string{"filesystem"}, "1/mountinfo: empty"},
+		"mountinfo garbage":    {"proc/1/mountinfo", "garbage\n", []string{"filesystem"}, "1/mountinfo:"},
+		"mountinfo odd device": {"proc/1/mountinfo", "20 1 x / / rw - ext4 /dev/sda1 rw\n", []string{"filesystem"}, "1/mountinfo: mount 20:"},
+		"isolated garbage":     {"sys/devices/system/cpu/isolated", "a-b\n", []string{"cpu"}, "cpu/isolated:"},
+		"clocksource empty":    {"sys/devices/system/clocksource/clocksource0/current_clocksource", "", []string{"time"}, "current_clocksource"},
+		"hostname empty":       {"root/etc/hostname", "", []string{"uname"}, "etc/hostname: no name"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			copyHost(t, dir)
+			writeFile(t, filepath.Join(dir, c.file), c.content)
+			var log bytes.Buffer
+			set := newTestSet(t, &log, hostArgs(dir)...)
+			var got string
+			for range 3 {
+				got = text(t, set.Scrape(set.Names(), 0))
+			}
+			want := map[string]string{}
+			for _, n := range set.Names() {
+				want[n] = "1"
+			}
+			for _, n := range c.fails {
+				want[n] = "0"
+			}
+			if diff := cmp.Diff(want, successes(got)); diff != "" {
+				t.Errorf("success (-want +got):\n%s\n%s", diff, &log)
+			}
+			if n := strings.Count(log.String(), c.message); n != len(c.fails) {
+				t.Errorf("%q is logged %d times in three scrapes, want %d:\n%s", c.message, n, len(c.fails), &log)
+			}
+		})
+	}
+}
+
+// successes reads node_scrape_collector_success by collector.
+func successes(text string) map[string]string {
+	out := map[string]string{}
+	for line := range strings.Lines(text) {
+		if rest, ok := strings.CutPrefix(line, `node_scrape_collector_success{collector="`); ok {
+			name, value, _ := strings.Cut(rest, `"} `)
+			out[name] = strings.TrimSpace(value)
+		}
+	}
+	return out
+}
+
+// TestEqualToProcfs holds our own readers to procfs' where the input is whole, on the fixture and on this machine.
+func TestEqualToProcfs(t *testing.T) {
+	read := func(path string) []byte {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	proc, err := procfs.NewFS("testdata/host/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	stat, err := proc.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, err := parseProcStat(read("testdata/host/proc/stat"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, c := range stat.CPU {
+		want := []float64{c.User, c.Nice, c.System, c.Idle, c.Iowait, c.IRQ, c.SoftIRQ, c.Steal, c.Guest, c.GuestNice}
+		if diff := cmp.Diff(want, ours.cpus[int(id)]); diff != "" {
+			t.Errorf("cpu%d (-procfs +ours):\n%s", id, diff)
+		}
+	}
+	values := map[string]float64{"intr": float64(stat.IRQTotal), "ctxt": float64(stat.ContextSwitches), "btime": float64(stat.BootTime),
+		"processes": float64(stat.ProcessCreated), "procs_running": float64(stat.ProcessesRunning), "procs_blocked": float64(stat.ProcessesBlocked)}
+	if diff := cmp.Diff(values, ours.values); diff != "" {
+		t.Errorf("stat (-procfs +ours):\n%s", diff)
+	}
+	q := stat.SoftIRQ
+	if diff := cmp.Diff([]uint64{stat.SoftIRQTotal, q.Hi, q.Timer, q.NetTx, q.NetRx, q.Block, q.BlockIoPoll, q.Tasklet, q.Sched, q.Hrtimer, q.Rcu}, ours.softirq); diff != "" {
+		t.Errorf("softirq (-procfs +ours):\n%s", diff)
+	}
+
+	init, err := proc.Proc(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	net, err := init.NetDev()
+	if err != nil {
+		t.Fatal(err)
+	}
+	devices, err := parseNetdev(read("testdata/host/proc/1/net/dev"))
+	if err != nil || len(devices) != len(net) {
+		t.Fatalf("%d devices and error %v, want %d", len(devices), err, len(net))
+	}
+	for _, d := range devices {
+		n := net[d.name]
+		want := []uint64{n.RxBytes, n.RxPackets, n.RxErrors, n.RxDropped, n.RxFIFO, n.RxFrame, n.RxCompressed, n.RxMulticast,
+			n.TxBytes, n.TxPackets, n.TxErrors, n.TxDropped, n.TxFIFO, n.TxCollisions, n.TxCarrier, n.TxCompressed}
+		if diff := cmp.Diff(want, d.counts); diff != "" {
+			t.Errorf("%s (-procfs +ours):\n%s", d.name, diff)
+		}
+	}
+	equalDisks(t, read("testdata/host/proc/diskstats"))
+}
+
+func equalDisks(t *testing.T, b []byte) {
+	t.Helper()
+	block, err := blockdevice.NewFS("testdata/host/proc", "testdata/host/sys")
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := block.ProcDiskstats()
+	if err != nil {
+		t.Fatal(err)
+	}
+	disks, err := parseDiskstats(b)
+	if err != nil || len(disks) != len(theirs) {
+		t.Fatalf("%d disks and error %v, want %d", len(disks), err, len(theirs))
+	}
+	for i, s := range theirs {
+		want := []uint64{s.ReadIOs, s.ReadMerges, s.ReadSectors, s.ReadTicks, s.WriteIOs, s.WriteMerges, s.WriteSectors, s.WriteTicks,
+			s.IOsInProgress, s.IOsTotalTicks, s.WeightedIOTicks, s.DiscardIOs, s.DiscardMerges, s.DiscardSectors, s.DiscardTicks,
+			s.FlushRequestsCompleted, s.TimeSpentFlushing}[:s.IoStatsCount-3]
+		if diff := cmp.Diff(want, disks[i].counts); diff != "" || disks[i].name != s.DeviceName {
+			t.Errorf("%s (-procfs +ours):\n%s", s.DeviceName, diff)
+		}
+	}
+}
+
+// TestAdvance keeps a counter from going back a tick, and lets a CPU that comes back from hotplug start anew.
+func TestAdvance(t *testing.T) {
+	last := map[int][]float64{0: {10, 0, 0, 100}, 1: {10, 0, 0, 100}, 2: {10, 0, 0, 100}}
+	got := advance(last, map[int][]float64{0: {11, 0, 0, 99.5}, 1: {1, 0, 0, 2}})
+	want := map[int][]float64{0: {11, 0, 0, 100}, 1: {1, 0, 0, 2}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestStripRoot(t *testing.T) {
+	for _, c := range []struct{ root, point, want string }{
+		{"/", "/boot", "/boot"},
+		{"/host/root", "/boot", "/boot"},
+		{"/host/root", "/host/root", "/"},
+		{"/host/root/", "/host/root/boot", "/boot"},
+		{"/host/root", "/host/rootless", "/host/rootless"},
+	} {
+		if got := stripRoot(c.root, c.point); got != c.want {
+			t.Errorf("stripRoot(%q, %q) = %q, want %q", c.root, c.point, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,233 @@
+package collector
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sys/unix"
+)
+
+// odd is a collector that does what a test wants.
+type odd func(ctx context.Context, ch chan<- prometheus.Metric) error
+
+func (odd) Describe(chan<- *prometheus.Desc) {}
+
+func (o odd) Collect(ctx context.Context, ch chan<- prometheus.Metric) error { return o(ctx, ch) }
+
+// TestStuckCollector has a collector that waits for a FIFO nobody writes to.
+func TestStuckCollector(t *testing.T) {
+	dir := t.TempDir()
+	copyHost(t, dir)
+	fifo := filepath.Join(dir, "proc/loadavg")
+	if err := os.Remove(fifo); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	set := newTestSet(t, &log, hostArgs(dir, "--collector.timeout=300ms")...)
+
+	begin := time.Now()
+	got := text(t, set.Scrape(set.Names(), 0))
+	if took := time.Since(begin); took > 2*time.Second {
+		t.Errorf("the first scrape took %s", took)
+	}
+	if s := successes(got); s["loadavg"] != "0" || s["cpu"] != "1" || s["netdev"] != "1" {
+		t.Errorf("success %v", s)
+	}
+	if strings.Contains(got, "node_load") || !strings.Contains(got, "node_cpu_seconds_total") {
+		t.Errorf("want every collector's samples but the stuck one's:\n%s", got)
+	}
+
+	before := runtime.NumGoroutine()
+	begin = time.Now()
+	for range 1000 {
+		if s := successes(text(t, set.Scrape([]string{"loadavg", "uname"}, 0))); s["loadavg"] != "0" || s["uname"] != "1" {
+			t.Fatalf("success %v", s)
+		}
+	}
+	if took := time.Since(begin); took > 30*time.Second {
+		t.Errorf("1000 scrapes took %s: the stuck collector is waited for", took)
+	}
+	if after := runtime.NumGoroutine(); after > before+2 {
+		t.Errorf("%d goroutines after 1000 scrapes, %d before", after, before)
+	}
+	if n := strings.Count(log.String(), "no answer before its deadline"); n != 1 {
+		t.Errorf("logged %d times:\n%s", n, &log)
+	}
+
+	// What it says at last goes nowhere, and then it is asked again.
+	writer, err := os.OpenFile(fifo, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(fifo); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, fifo, "1.00 2.00 3.00 1/2 3\n")
+	if _, err := writer.WriteString("9.00 9.00 9.00 1/2 3\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := writer.Close(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the collector works again", func() bool {
+		got = text(t, set.Scrape([]string{"loadavg"}, 0))
+		return successes(got)["loadavg"] == "1"
+	})
+	if !strings.Contains(got, "node_load1 1\n") {
+		t.Errorf("late samples in a later scrape:\n%s", got)
+	}
+}
+
+// TestLateSamples lets a collector go on sending after its scrape is over: it neither blocks nor reaches anyone.
+func TestLateSamples(t *testing.T) {
+	set := newSet(50*time.Millisecond, slog.New(slog.DiscardHandler))
+	over, finished := make(chan struct{}), make(chan struct{})
+	late := gauge("late", "A sample that comes too late.")
+	set.add("late", odd(func(_ context.Context, ch chan<- prometheus.Metric) error {
+		defer close(finished)
+		<-over
+		for range 10_000 {
+			late.send(ch, 1)
+		}
+		return nil
+	}))
+	got := text(t, set.Scrape(set.Names(), 0))
+	close(over)
+	select {
+	case <-finished:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the collector is blocked by a scrape that is over")
+	}
+	if strings.Contains(got, "late 1") || successes(got)["late"] != "0" {
+		t.Errorf("got:\n%s", got)
+	}
+}
+
+func TestPanic(t *testing.T) {
+	var log bytes.Buffer
+	set := newSet(time.Second, slog.New(slog.NewTextHandler(&log, nil)))
+	fine := gauge("fine", "A sample.")
+	set.add("panics", odd(func(context.Context, chan<- prometheus.Metric) error {
+		var none []int
+		_ = none[len(os.Args)+1]
+		return nil
+	}))
+	set.add("works", odd(func(_ context.Context, ch chan<- prometheus.Metric) error {
+		fine.send(ch, 1)
+		return nil
+	}))
+	for range 3 {
+		got := text(t, set.Scrape(set.Names(), 0))
+		if diff := cmp.Diff(map[string]string{"panics": "0", "works": "1"}, successes(got)); diff != "" || !strings.Contains(got, "fine 1") {
+			t.Errorf("(-want +got):\n%s\n%s", diff, got)
+		}
+	}
+	if n := strings.Count(log.String(), "set_test.go"); n != 1 || !strings.Contains(log.String(), "index out of range") {
+		t.Errorf("want the panic and its line once:\n%s", &log)
+	}
+}
+
+// TestBudget gives up when the scraper does, even where the collectors may take longer.
+func TestBudget(t *testing.T) {
+	set := newSet(time.Hour, slog.New(slog.DiscardHandler))
+	set.add("slow", odd(func(ctx context.Context, _ chan<- prometheus.Metric) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}))
+	begin := time.Now()
+	got := text(t, set.Scrape(set.Names(), 50*time.Millisecond))
+	if took := time.Since(begin); took > 10*time.Second || successes(got)["slow"] != "0" {
+		t.Errorf("took %s:\n%s", took, got)
+	}
+}
+
+// TestOverlap lets two scrapes share one run: a collector never runs twice at once.
+func TestOverlap(t *testing.T) {
+	set := newSet(10*time.Second, slog.New(slog.DiscardHandler))
+	started, answer := make(chan struct{}, 2), make(chan struct{})
+	set.add("shared", odd(func(context.Context, chan<- prometheus.Metric) error {
+		started <- struct{}{}
+		<-answer
+		return nil
+	}))
+	done := make(chan string, 2)
+	for range 2 {
+		go func() { done <- text(t, set.Scrape(set.Names(), 0)) }()
+	}
+	<-started
+	time.Sleep(50 * time.Millisecond)
+	close(answer)
+	for range 2 {
+		if s := successes(<-done); s["shared"] != "1" {
+			t.Errorf("success %v", s)
+		}
+	}
+}
+
+// TestStuckMount has one mount whose statfs does not return.
+func TestStuckMount(t *testing.T) {
+	var log bytes.Buffer
+	c := newTestSet(t, &log, hostArgs("testdata/host")...).collectors["filesystem"].(*filesystem)
+	c.log = slog.New(slog.NewTextHandler(&log, nil))
+	dead := make(chan struct{})
+	c.statfs = func(path string) (unix.Statfs_t, error) {
+		if strings.HasSuffix(path, "/srv") {
+			<-dead
+		}
+		return cannedStatfs(path)
+	}
+	scrape := func() string {
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		samples, err := collect(ctx, c)
+		if err != nil || ctx.Err() != nil {
+			t.Fatalf("error %v, context %v", err, ctx.Err())
+		}
+		return text(t, described{c, samples})
+	}
+
+	got := scrape()
+	for _, want := range []string{
+		`node_filesystem_device_error{device="/dev/sdb1",device_error="mountpoint timeout",fstype="xfs",mountpoint="/srv"} 1`,
+		`node_filesystem_readonly{device="/dev/sdb1",device_error="mountpoint timeout",fstype="xfs",mountpoint="/srv"} 1`,
+		`node_filesystem_size_bytes{device="/dev/sda1",device_error="",fstype="ext4",mountpoint="/"} 4.096e+06`,
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %s in:\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, `node_filesystem_size_bytes{device="/dev/sdb1"`) {
+		t.Error("a size for a mount that does not answer")
+	}
+
+	before, begin := runtime.NumGoroutine(), time.Now()
+	for range 1000 {
+		scrape()
+	}
+	if after := runtime.NumGoroutine(); after > before+2 {
+		t.Errorf("%d goroutines after 1000 scrapes, %d before", after, before)
+	}
+	if took := time.Since(begin); took > 60*time.Second {
+		t.Errorf("1000 scrapes took %s: the stuck mount is waited for", took)
+	}
+
+	close(dead)
+	eventually(t, "the mount answers again", func() bool {
+		return strings.Contains(scrape(), `node_filesystem_size_bytes{device="/dev/sdb1",device_error="",fstype="xfs",mountpoint="/srv"}`)
+	})
+	if n := strings.Count(log.String(), "mount does not answer"); n != 1 {
+		t.Errorf("logged %d times:\n%s", n, &log)
+	}
+}
