@@ -45,6 +45,16 @@ func (b Builder) Build(ctx context.Context, names ...string) error {
 	return nil
 }
 
+// Current reports whether a target is built, from what its sources are now.
+func (b Builder) Current(name string) (bool, error) {
+	t, err := Find(name)
+	if err != nil {
+		return false, err
+	}
+	stamp, err := b.stamp(t)
+	return err == nil && b.current(t, stamp), err
+}
+
 func (b Builder) ensure(ctx context.Context, t Target) error {
 	stamp, err := b.stamp(t)
 	if err != nil {

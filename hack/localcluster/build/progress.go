@@ -64,6 +64,9 @@ func (p *progress) String() string {
 	if p.downloads > 0 {
 		s += fmt.Sprintf(", %d modules downloaded", p.downloads)
 	}
+	if p.packages == 0 {
+		return s + ", nothing to compile so far: reading go's cache, or linking"
+	}
 	s += fmt.Sprintf(", %d packages compiled", p.packages)
 	if p.last != "" {
 		s += ", now " + p.last

@@ -80,18 +80,33 @@ func (n node) ready() (bool, string) {
 	return false, "it has not said anything yet"
 }
 
-// nodesReady fails unless that many nodes are there, and all are ready.
-func (a *api) nodesReady(want int) error {
+// nodes are all nodes that the API server knows, by name: the cluster's own, and whatever else somebody registered.
+func (a *api) nodes() (map[string]node, error) {
 	var list struct{ Items []node }
 	if err := a.get("/api/v1/nodes", &list); err != nil {
+		return nil, err
+	}
+	nodes := map[string]node{}
+	for _, n := range list.Items {
+		nodes[n.Metadata.Name] = n
+	}
+	return nodes, nil
+}
+
+// nodesReady fails unless the first that many nodes are there and ready.
+func (a *api) nodesReady(want int) error {
+	nodes, err := a.nodes()
+	if err != nil {
 		return err
 	}
-	if len(list.Items) != want {
-		return fmt.Errorf("%d of %d nodes are registered", len(list.Items), want)
-	}
-	for _, n := range list.Items {
+	for i := range want {
+		name := nodeName(i + 1)
+		n, registered := nodes[name]
+		if !registered {
+			return fmt.Errorf("%s is not registered", name)
+		}
 		if ok, why := n.ready(); !ok {
-			return fmt.Errorf("%s is not ready: %s", n.Metadata.Name, why)
+			return fmt.Errorf("%s is not ready: %s", name, why)
 		}
 	}
 	return nil

@@ -43,6 +43,9 @@ func (c *Cluster) links() ([]string, error) {
 // remove takes everything away in the order in which one thing holds another: processes, then (with them go the namespaces and
 // the mounts in them) interfaces and their routes, cgroups, files.
 func (c *Cluster) remove() error {
+	if err := c.claimed(); err != nil {
+		return err
+	}
 	killed, err := c.groups.KillAll(c.group(), 30*time.Second)
 	if err != nil {
 		return err
@@ -68,5 +71,34 @@ func (c *Cluster) remove() error {
 		_ = os.Remove(parent) // Refused if another cluster is in it.
 	}
 	c.say("interfaces, cgroups and %s: removed", c.State)
+	return nil
+}
+
+// marker is the file by which a folder is known to be one that we made, and so may remove: --state may name any.
+const marker = ".hearth-localcluster"
+
+// claim makes the cluster's folder.
+func (c *Cluster) claim() error {
+	if err := c.claimed(); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(c.State, 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(c.path(marker), nil, 0o644)
+}
+
+// claimed fails if the folder holds anything, and we did not make it.
+func (c *Cluster) claimed() error {
+	entries, err := os.ReadDir(c.State)
+	if errors.Is(err, os.ErrNotExist) || err == nil && len(entries) == 0 {
+		return nil
+	}
+	if err == nil {
+		_, err = os.Stat(c.path(marker))
+	}
+	if err != nil {
+		return fmt.Errorf("%s was not made by localcluster: name another folder with --state (%w)", c.State, err)
+	}
 	return nil
 }

@@ -74,24 +74,20 @@ func (c *Cluster) Status() error {
 }
 
 func (c *Cluster) printNodes(w io.Writer, nodes int) {
-	state := map[string]string{}
+	known := map[string]node{}
 	if a, err := c.api(); err == nil {
-		var list struct{ Items []node }
-		if a.get("/api/v1/nodes", &list) == nil {
-			for _, n := range list.Items {
-				state[n.Metadata.Name] = "not ready"
-				if ok, _ := n.ready(); ok {
-					state[n.Metadata.Name] = "ready"
-				}
-			}
-		}
+		known, _ = a.nodes() // What can't be asked is shown as unknown; Healthy says why.
 	}
 	fmt.Fprintln(w, "NODE\tSTATE\tADDRESS\tPODS")
 	for n := range nodes {
 		name := nodeName(n + 1)
-		if state[name] == "" {
-			state[name] = "unknown"
+		state := "unknown"
+		if n, registered := known[name]; registered {
+			state = "not ready"
+			if ok, _ := n.ready(); ok {
+				state = "ready"
+			}
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", name, state[name], c.nodeAddress(n+1), c.podRange(n+1))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", name, state, c.nodeAddress(n+1), c.podRange(n+1))
 	}
 }

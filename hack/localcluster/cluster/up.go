@@ -64,6 +64,9 @@ func (c *Cluster) plan(nodes int) (int, error) {
 		}
 		return nodes, nil
 	}
+	if err == nil && nodes == 0 {
+		nodes = was.Nodes
+	}
 	if c.anything() {
 		c.say("%s was not stopped cleanly: removing what is left; it starts anew, empty", c.Name)
 		if err := c.remove(); err != nil {
@@ -109,6 +112,9 @@ func (c *Cluster) prepare(ctx context.Context) error {
 	if route != "" {
 		return fmt.Errorf("the subnet %s is in use here (%s): choose another with --subnet 10.X.0.0/16", c.Subnet, route)
 	}
+	if err := c.claim(); err != nil {
+		return err
+	}
 	for _, dir := range []string{"logs", "pids", "conf", "volumes", "images"} {
 		if err := os.MkdirAll(c.path(dir), 0o755); err != nil {
 			return err
@@ -149,11 +155,6 @@ func (c *Cluster) boot(nodes int) error {
 		return err
 	}
 	c.say("API server: ready")
-	for _, p := range c.controllers() {
-		if err := c.ensure(p); err != nil {
-			return err
-		}
-	}
 	if err := <-runtimes; err != nil {
 		return err
 	}
@@ -161,8 +162,14 @@ func (c *Cluster) boot(nodes int) error {
 	if err := c.startNodes(nodes); err != nil {
 		return err
 	}
+	// Before the controllers: the provisioner's rights are among them.
 	if err := c.applyManifests(); err != nil {
 		return err
+	}
+	for _, p := range c.controllers() {
+		if err := c.ensure(p); err != nil {
+			return err
+		}
 	}
 	return c.waitReady(a, nodes)
 }

@@ -52,12 +52,21 @@ func Start(s Spec) (Process, error) {
 		return Process{}, err
 	}
 	p, err := find(cmd.Process.Pid)
+	// Until we end it is our child: waited for, so that none is left half gone.
+	go func() { _ = cmd.Wait() }()
 	if err != nil {
 		return Process{}, fmt.Errorf("%s: ended at once: see %s", s.Args[0], s.Log)
 	}
-	// Until we end it is our child: waited for, so that it does not look alive when it has ended.
-	go func() { _ = cmd.Wait() }()
 	return p, p.save(s.PIDFile)
+}
+
+// Record records a process that runs already.
+func Record(pid int, path string) error {
+	p, err := find(pid)
+	if err != nil {
+		return err
+	}
+	return p.save(path)
 }
 
 func (p Process) save(path string) error {
