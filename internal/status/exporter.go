@@ -33,14 +33,15 @@ type Scrape struct {
 	LastError string
 }
 
-// OfExporter is the status of a NodeExporter. After an error what is known of before stays.
-func OfExporter(ne *v1alpha1.NodeExporter, o Exporter, err error, terminal bool) v1alpha1.NodeExporterStatus {
+// OfExporter is the status of a NodeExporter. Where nothing was observed, because of err, what is known of before stays.
+func OfExporter(ne *v1alpha1.NodeExporter, observed *Exporter, err error) v1alpha1.NodeExporterStatus {
 	out := *ne.Status.DeepCopy()
 	out.ObservedGeneration = ne.Generation
-	if err != nil {
-		out.Conditions = carried(out.Conditions, failed(err, terminal).conditions())
+	if observed == nil {
+		out.Conditions = carried(out.Conditions, failed(err).conditions())
 		return out
 	}
+	o := *observed
 	out.Nodes, out.Ready, out.Pools, out.Up = 0, 0, nil, leastUp(o.Scrapes)
 	for _, p := range o.Pools {
 		out.Nodes += p.Nodes
@@ -49,7 +50,11 @@ func OfExporter(ne *v1alpha1.NodeExporter, o Exporter, err error, terminal bool)
 			Name: p.Name, DaemonSet: p.DaemonSet, Nodes: p.Nodes, Ready: p.Ready, Updated: p.Updated,
 		})
 	}
-	out.Conditions = append(exporterVerdict(o, out.Nodes).conditions(), scrapedCondition(o, out.Ready))
+	v := exporterVerdict(o, out.Nodes)
+	if err != nil {
+		v = failed(err)
+	}
+	out.Conditions = append(v.conditions(), scrapedCondition(o, out.Ready))
 	return out
 }
 

@@ -45,21 +45,27 @@ type Claim struct {
 	Capacity *resource.Quantity
 }
 
-// OfServer is the status of a PrometheusServer. After an error what is known of before stays: it is what still runs.
-func OfServer(ps *v1alpha1.PrometheusServer, o Server, err error, terminal bool) v1alpha1.PrometheusServerStatus {
+// OfServer is the status of a PrometheusServer. Where nothing was observed, because of err, what is known of before stays:
+// it is what still runs.
+func OfServer(ps *v1alpha1.PrometheusServer, observed *Server, err error) v1alpha1.PrometheusServerStatus {
 	out := *ps.Status.DeepCopy()
 	out.ObservedGeneration = ps.Generation
-	if err != nil {
-		out.Conditions = carried(out.Conditions, failed(err, terminal).conditions())
+	if observed == nil {
+		out.Conditions = carried(out.Conditions, failed(err).conditions())
 		return out
 	}
+	o := *observed
 	out.Replicas, out.ReadyReplicas = int32(len(o.Pods)), readyPods(o.Pods)
 	out.Ready = fmt.Sprintf("%d/%d", out.ReadyReplicas, o.Replicas)
 	out.Configuration = configuration(o)
 	out.Rules = rulesStatus(o)
 	out.Storage = storage(o.Claims)
 	facts(&out, o.Pods)
-	out.Conditions = append(serverVerdict(o).conditions(), loadedCondition(o), targetsCondition(out.Targets), rulesCondition(o))
+	v := serverVerdict(o)
+	if err != nil {
+		v = failed(err)
+	}
+	out.Conditions = append(v.conditions(), loadedCondition(o), targetsCondition(out.Targets), rulesCondition(o))
 	return out
 }
 
@@ -177,4 +183,9 @@ func count(n int, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// Loaded is the oldest revision that a replica runs, 0 if there is none or one has not said.
+func (o *Server) Loaded() int64 {
+	return configuration(*o).Loaded
 }

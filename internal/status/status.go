@@ -38,21 +38,32 @@ const (
 	stalled
 )
 
-// failed is the verdict on an error. Terminal is true if trying again can't help.
-func failed(err error, terminal bool) verdict {
+// failed is the verdict on an error. One that doesn't know its reason is tried again.
+func failed(err error) verdict {
+	out := verdict{state: reconciling, reason: v1alpha1.ReasonRetrying, message: err.Error()}
 	var reasoned Reasoned
 	if errors.As(err, &reasoned) {
-		out := verdict{state: reconciling, reason: reasoned.Reason(), message: err.Error()}
+		out.reason, out.message = reasoned.Reason(), reasoned.Error()
 		if reasoned.Stalled() {
 			out.state = stalled
 		}
-		return out
 	}
-	if terminal {
-		return verdict{state: stalled, reason: v1alpha1.ReasonInvalidSpec, message: strings.TrimPrefix(err.Error(), "terminal error: ")}
-	}
-	return verdict{state: reconciling, reason: v1alpha1.ReasonRetrying, message: err.Error()}
+	return out
 }
+
+// Invalid is a spec that can't work. Its text names the fields.
+type Invalid struct{ Err error }
+
+func (e *Invalid) Error() string { return e.Err.Error() }
+
+// Unwrap returns what is wrong with the spec.
+func (e *Invalid) Unwrap() error { return e.Err }
+
+// Reason is InvalidSpec.
+func (e *Invalid) Reason() string { return v1alpha1.ReasonInvalidSpec }
+
+// Stalled is true: trying again can't help.
+func (e *Invalid) Stalled() bool { return true }
 
 // conditions are Ready and, while they are true, Reconciling and Stalled, as kstatus reads them.
 func (v verdict) conditions() []metav1.Condition {

@@ -1,0 +1,166 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+	"github.com/hearth-monitoring/hearth/internal/manifests"
+	"github.com/hearth-monitoring/hearth/internal/stack"
+	"github.com/hearth-monitoring/hearth/internal/status"
+)
+
+// NodeExporterReconciler makes NodeExporters true.
+type NodeExporterReconciler struct {
+	client.Client
+	// Reader reads from the API server and not from the caches.
+	Reader client.Reader
+	Events events.EventRecorder
+	// Images are used where a declaration names none.
+	Images stack.Images
+}
+
+// Reconcile makes one NodeExporter true and says in its status how far that is so.
+func (r *NodeExporterReconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	ne := &v1alpha1.NodeExporter{}
+	if err := r.Get(ctx, req.NamespacedName, ne); err != nil {
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	observed, err := r.reconcile(ctx, ne)
+	// Returned alone: joined to a terminal error, a failed status write would never be retried.
+	if werr := r.writeStatus(ctx, ne, status.OfExporter(ne, observed, err)); werr != nil {
+		return reconcile.Result{}, fmt.Errorf("write status: %w", werr)
+	}
+	return outcome(err)
+}
+
+func (r *NodeExporterReconciler) reconcile(ctx context.Context, ne *v1alpha1.NodeExporter) (*status.Exporter, error) {
+	in, err := r.gather(ctx, ne)
+	if err != nil {
+		return nil, fmt.Errorf("gather: %w", err)
+	}
+	e, invalid := stack.ResolveExporter(in)
+	if len(invalid) > 0 {
+		return nil, &status.Invalid{Err: invalid.ToAggregate()}
+	}
+	a := &applier{client: r.Client, reader: r.Reader}
+	aerr := a.apply(ctx, ne, asClientObjects(manifests.Exporter(e)))
+	observed, err := r.observe(ctx, ne, e, in)
+	return observed, errors.Join(aerr, err)
+}
+
+func (r *NodeExporterReconciler) gather(ctx context.Context, ne *v1alpha1.NodeExporter) (stack.ExporterInputs, error) {
+	var servers v1alpha1.PrometheusServerList
+	if err := r.List(ctx, &servers); err != nil {
+		return stack.ExporterInputs{}, fmt.Errorf("list PrometheusServers: %w", err)
+	}
+	namespaces, err := namespaceLabels(ctx, r)
+	if err != nil {
+		return stack.ExporterInputs{}, err
+	}
+	return stack.ExporterInputs{Exporter: ne, Servers: servers.Items, NamespaceLabels: namespaces, Images: r.Images}, nil
+}
+
+// observe reads what runs of an exporter, and what the servers that select it say of it.
+func (r *NodeExporterReconciler) observe(ctx context.Context, ne *v1alpha1.NodeExporter, e *stack.Exporter, in stack.ExporterInputs) (*status.Exporter, error) {
+	out := &status.Exporter{Scrapes: scrapes(ne, in)}
+	var pods corev1.PodList
+	if err := r.List(ctx, &pods, client.InNamespace(e.Namespace), client.MatchingLabels(e.Selector)); err != nil {
+		return nil, fmt.Errorf("list pods: %w", err)
+	}
+	for _, pool := range e.Pools {
+		var set appsv1.DaemonSet
+		err := r.Get(ctx, client.ObjectKey{Namespace: e.Namespace, Name: pool.DaemonSet}, &set)
+		if client.IgnoreNotFound(err) != nil {
+			return nil, fmt.Errorf("get DaemonSet %q: %w", pool.DaemonSet, err)
+		}
+		out.Pools = append(out.Pools, status.Pool{
+			Name:      pool.Name,
+			DaemonSet: pool.DaemonSet,
+			Nodes:     set.Status.DesiredNumberScheduled,
+			Ready:     set.Status.NumberReady,
+			Updated:   set.Status.UpdatedNumberScheduled,
+			Settled:   err == nil && set.Status.ObservedGeneration == set.Generation,
+			Waiting:   firstWaiting(pods.Items, pool.Name),
+		})
+	}
+	return out, nil
+}
+
+// firstWaiting is why one pod of a pool does not run.
+func firstWaiting(pods []corev1.Pod, pool string) string {
+	for i := range pods {
+		pod := &pods[i]
+		if pod.Labels[stack.LabelPool] == pool && !status.PodReady(pod) {
+			if why := status.PodWaiting(pod); why != "" {
+				return pod.Name + ": " + why
+			}
+		}
+	}
+	return ""
+}
+
+// scrapes are what the servers' own status says of the exporter's job.
+func scrapes(ne *v1alpha1.NodeExporter, in stack.ExporterInputs) []status.Scrape {
+	var out []status.Scrape
+	for i := range in.Servers {
+		ps := &in.Servers[i]
+		if ps.DeletionTimestamp != nil || !stack.SelectsExporter(ps, ne, in.NamespaceLabels) {
+			continue
+		}
+		scrape := status.Scrape{Server: "PrometheusServer " + ps.Namespace + "/" + ps.Name}
+		if ps.Status.Targets != nil {
+			for _, job := range ps.Status.Targets.Jobs {
+				if job.Name == stack.ExporterJob(ne.Namespace, ne.Name) {
+					scrape.Up, scrape.LastError = &job.Up, job.LastError
+				}
+			}
+		}
+		out = append(out, scrape)
+	}
+	return out
+}
+
+func (r *NodeExporterReconciler) writeStatus(ctx context.Context, ne *v1alpha1.NodeExporter, now v1alpha1.NodeExporterStatus) error {
+	changed := ne.DeepCopy()
+	changed.Status = now
+	changed.Status.Conditions = dated(ne.Status.Conditions, now.Conditions, ne.Generation)
+	return statusWriter{r.Client, r.Events}.write(ctx, ne, changed, ne.Status.Conditions, changed.Status.Conditions)
+}
+
+// SetupWithManager watches what an exporter is made of and the servers that select it.
+func (r *NodeExporterReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	all := handler.EnqueueRequestsFromMapFunc(r.all)
+	b := ctrl.NewControllerManagedBy(mgr).
+		For(&v1alpha1.NodeExporter{}).
+		Watches(&v1alpha1.PrometheusServer{}, all).
+		WatchesMetadata(&corev1.Namespace{}, all, builder.WithPredicates(selectable)).
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(byLabel(stack.LabelNodeExporter)))
+	for _, typ := range ownedTypes() {
+		b = b.Owns(typ)
+	}
+	return b.Complete(r)
+}
+
+func (r *NodeExporterReconciler) all(ctx context.Context, _ client.Object) []reconcile.Request {
+	var list v1alpha1.NodeExporterList
+	if err := r.List(ctx, &list); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "list NodeExporters")
+		return nil
+	}
+	var out []reconcile.Request
+	for i := range list.Items {
+		out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+	}
+	return out
+}

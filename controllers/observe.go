@@ -1,0 +1,79 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/hearth-monitoring/hearth/internal/manifests"
+	"github.com/hearth-monitoring/hearth/internal/stack"
+	"github.com/hearth-monitoring/hearth/internal/status"
+)
+
+// observe reads what runs of a server and has its replicas followed from now on.
+func (r *PrometheusServerReconciler) observe(ctx context.Context, s *stack.Stack, revision int64) (*status.Server, error) {
+	out := &status.Server{Replicas: s.Replicas, Revision: revision, Verdicts: s.Rules.Verdicts}
+	key := client.ObjectKey{Namespace: s.Namespace, Name: s.Names.Base}
+	var set appsv1.StatefulSet
+	if err := r.Get(ctx, key, &set); client.IgnoreNotFound(err) != nil {
+		return nil, fmt.Errorf("get StatefulSet %q: %w", key.Name, err)
+	}
+	// Until the StatefulSet controller has seen the newest template, its numbers are of another one.
+	if set.Status.ObservedGeneration == set.Generation {
+		out.Updated = set.Status.UpdatedReplicas
+		if set.Status.UpdateRevision == set.Status.CurrentRevision {
+			out.Updated = set.Status.Replicas
+		}
+	}
+	pods, err := r.pods(ctx, s, &set)
+	if err != nil {
+		return nil, err
+	}
+	r.Replicas.Track(client.ObjectKey{Namespace: s.Namespace, Name: s.Name}, pods)
+	for i := range pods {
+		pod := &pods[i]
+		out.Pods = append(out.Pods, status.Pod{
+			Name: pod.Name, Ready: status.PodReady(pod), Waiting: status.PodWaiting(pod), Report: r.Replicas.Report(pod.UID),
+		})
+	}
+	out.Claims, err = r.claims(ctx, s)
+	return out, err
+}
+
+// pods are those of the server's StatefulSet, by name.
+func (r *PrometheusServerReconciler) pods(ctx context.Context, s *stack.Stack, set *appsv1.StatefulSet) ([]corev1.Pod, error) {
+	var list corev1.PodList
+	if err := r.List(ctx, &list, client.InNamespace(s.Namespace), client.MatchingLabels(s.Selector)); err != nil {
+		return nil, fmt.Errorf("list pods: %w", err)
+	}
+	pods := slices.DeleteFunc(list.Items, func(p corev1.Pod) bool { return !metav1.IsControlledBy(&p, set) })
+	slices.SortFunc(pods, func(a, b corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
+	return pods, nil
+}
+
+func (r *PrometheusServerReconciler) claims(ctx context.Context, s *stack.Stack) ([]status.Claim, error) {
+	var list corev1.PersistentVolumeClaimList
+	if err := r.List(ctx, &list, client.InNamespace(s.Namespace), client.MatchingLabels(s.Selector)); err != nil {
+		return nil, fmt.Errorf("list claims: %w", err)
+	}
+	var out []status.Claim
+	for i := range list.Items {
+		claim := &list.Items[i]
+		if !strings.HasPrefix(claim.Name, manifests.DataClaim+"-"+s.Names.Base+"-") {
+			continue
+		}
+		c := status.Claim{Name: claim.Name, Requested: claim.Spec.Resources.Requests[corev1.ResourceStorage]}
+		if capacity, ok := claim.Status.Capacity[corev1.ResourceStorage]; ok {
+			c.Capacity = &capacity
+		}
+		out = append(out, c)
+	}
+	slices.SortFunc(out, func(a, b status.Claim) int { return strings.Compare(a.Name, b.Name) })
+	return out, nil
+}

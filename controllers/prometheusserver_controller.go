@@ -1,0 +1,203 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+	"github.com/hearth-monitoring/hearth/internal/manifests"
+	"github.com/hearth-monitoring/hearth/internal/promconfig"
+	"github.com/hearth-monitoring/hearth/internal/stack"
+	"github.com/hearth-monitoring/hearth/internal/status"
+)
+
+// PrometheusServerReconciler makes PrometheusServers true.
+type PrometheusServerReconciler struct {
+	client.Client
+	// Reader reads from the API server and not from the caches.
+	Reader client.Reader
+	Events events.EventRecorder
+	// Images are used where a declaration names none.
+	Images   stack.Images
+	Replicas *Replicas
+	Ledger   *Ledger
+
+	memory memory
+}
+
+// +kubebuilder:rbac:groups=monitoring.hearth.dev,resources=prometheusservers;nodeexporters;alertrules,verbs=get;list;watch
+// +kubebuilder:rbac:groups=monitoring.hearth.dev,resources=prometheusservers/status;nodeexporters/status;alertrules/status,verbs=patch
+// Setting blockOwnerDeletion takes this where the cluster enforces it.
+// +kubebuilder:rbac:groups=monitoring.hearth.dev,resources=prometheusservers/finalizers;nodeexporters/finalizers,verbs=update
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=serviceaccounts;configmaps;services,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=apps,resources=statefulsets;daemonsets,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=roles;rolebindings,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=get;list;watch;patch
+// Pods are followed; pods, services and endpointslices are also what a server's discovery is granted, and nobody can grant
+// what they don't have.
+// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
+// +kubebuilder:rbac:groups=discovery.k8s.io,resources=endpointslices,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+// The metrics endpoint asks the API server who a client is and whether it may read them.
+// +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
+// +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
+
+// Reconcile makes one PrometheusServer true and says in its status how far that is so.
+func (r *PrometheusServerReconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	ps := &v1alpha1.PrometheusServer{}
+	if err := r.Get(ctx, req.NamespacedName, ps); err != nil {
+		if client.IgnoreNotFound(err) == nil {
+			r.forget(ctx, req.NamespacedName)
+		}
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	observed, err := r.reconcile(ctx, ps)
+	r.tell(ctx, req.NamespacedName, observed)
+	// Returned alone: joined to a terminal error, a failed status write would never be retried.
+	if werr := r.writeStatus(ctx, ps, status.OfServer(ps, observed, err)); werr != nil {
+		return reconcile.Result{}, fmt.Errorf("write status: %w", werr)
+	}
+	return outcome(err)
+}
+
+// reconcile is the straight line. Between gather and apply nothing takes a context: that part is pure. What runs is
+// observed even where something could not be applied, because it runs on.
+func (r *PrometheusServerReconciler) reconcile(ctx context.Context, ps *v1alpha1.PrometheusServer) (*status.Server, error) {
+	in, err := r.gather(ctx, ps)
+	if err != nil {
+		return nil, fmt.Errorf("gather: %w", err)
+	}
+	s, invalid := stack.Resolve(in)
+	if len(invalid) > 0 {
+		return nil, &status.Invalid{Err: invalid.ToAggregate()}
+	}
+	files, err := promconfig.Render(s)
+	if err != nil {
+		return nil, &status.Invalid{Err: err}
+	}
+	objects, err := manifests.Server(s, files)
+	if err != nil {
+		return nil, &status.Invalid{Err: err}
+	}
+	// Before it is written, so that whatever of it gets written is never given another content.
+	r.memory.set(ps.UID, files)
+	aerr := r.applier().apply(ctx, ps, asClientObjects(objects))
+	observed, err := r.observe(ctx, s, files.Manifest.Revision)
+	return observed, errors.Join(aerr, err)
+}
+
+func (r *PrometheusServerReconciler) applier() *applier {
+	return &applier{client: r.Client, reader: r.Reader}
+}
+
+// tell lets the AlertRules know which of them the server has.
+func (r *PrometheusServerReconciler) tell(ctx context.Context, server types.NamespacedName, o *status.Server) {
+	if o == nil {
+		return
+	}
+	r.Ledger.Set(ctx, server, o.Verdicts, o.Revision, o.Loaded())
+}
+
+func (r *PrometheusServerReconciler) forget(ctx context.Context, server types.NamespacedName) {
+	r.Replicas.Track(server, nil)
+	r.Ledger.Forget(ctx, server)
+}
+
+func (r *PrometheusServerReconciler) writeStatus(ctx context.Context, ps *v1alpha1.PrometheusServer, now v1alpha1.PrometheusServerStatus) error {
+	changed := ps.DeepCopy()
+	changed.Status = now
+	changed.Status.Conditions = dated(ps.Status.Conditions, now.Conditions, ps.Generation)
+	return statusWriter{r.Client, r.Events}.write(ctx, ps, changed, ps.Status.Conditions, changed.Status.Conditions)
+}
+
+func asClientObjects(objects []manifests.Object) []client.Object {
+	out := make([]client.Object, len(objects))
+	for i, o := range objects {
+		out[i] = o
+	}
+	return out
+}
+
+// SetupWithManager watches what a server is made from, what it is made of, and what its replicas report.
+func (r *PrometheusServerReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	all := handler.EnqueueRequestsFromMapFunc(r.allServers)
+	b := ctrl.NewControllerManagedBy(mgr).
+		For(&v1alpha1.PrometheusServer{}).
+		Watches(&v1alpha1.NodeExporter{}, all, builder.WithPredicates(selectable)).
+		Watches(&v1alpha1.AlertRule{}, handler.EnqueueRequestsFromMapFunc(r.serversOfRule), builder.WithPredicates(specOrSelectable)).
+		WatchesMetadata(&corev1.Namespace{}, all, builder.WithPredicates(selectable)).
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(byLabel(stack.LabelServer))).
+		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(byLabel(stack.LabelServer))).
+		WatchesRawSource(source.Channel(r.Replicas.Events(), &handler.EnqueueRequestForObject{}))
+	for _, typ := range ownedTypes() {
+		b = b.Owns(typ)
+	}
+	return b.Complete(r)
+}
+
+// Changes that can change a selection, and those that can also change what is made of the selected object.
+var (
+	selectable       = predicate.LabelChangedPredicate{}
+	specOrSelectable = predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.LabelChangedPredicate{})
+)
+
+// byLabel maps an object to the one of ours that a label names.
+func byLabel(label string) handler.MapFunc {
+	return func(_ context.Context, o client.Object) []reconcile.Request {
+		name, ok := o.GetLabels()[label]
+		if !ok {
+			return nil
+		}
+		return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: name}}}
+	}
+}
+
+func (r *PrometheusServerReconciler) allServers(ctx context.Context, _ client.Object) []reconcile.Request {
+	return r.servers(ctx, func(*v1alpha1.PrometheusServer) bool { return true })
+}
+
+// serversOfRule are the servers that select a rule and those that had it before.
+func (r *PrometheusServerReconciler) serversOfRule(ctx context.Context, o client.Object) []reconcile.Request {
+	ar, ok := o.(*v1alpha1.AlertRule)
+	if !ok {
+		return nil
+	}
+	namespaces, err := namespaceLabels(ctx, r)
+	if err != nil {
+		return r.allServers(ctx, o)
+	}
+	return r.servers(ctx, func(ps *v1alpha1.PrometheusServer) bool {
+		_, had := r.Ledger.Of(client.ObjectKeyFromObject(ps), client.ObjectKeyFromObject(ar))
+		return had || stack.SelectsRule(ps, ar, namespaces)
+	})
+}
+
+// servers are those that fit. A list from the cache fails only when the operator is being stopped.
+func (r *PrometheusServerReconciler) servers(ctx context.Context, fits func(*v1alpha1.PrometheusServer) bool) []reconcile.Request {
+	var list v1alpha1.PrometheusServerList
+	if err := r.List(ctx, &list); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "list PrometheusServers")
+		return nil
+	}
+	var out []reconcile.Request
+	for i := range list.Items {
+		if fits(&list.Items[i]) {
+			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+		}
+	}
+	return out
+}

@@ -1,0 +1,62 @@
+package controllers
+
+import (
+	"context"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+	"github.com/hearth-monitoring/hearth/internal/stack"
+)
+
+// statusWriter is the one path by which a status is written: once for each reconcile, and only if it changed.
+type statusWriter struct {
+	client client.Client
+	events events.EventRecorder
+}
+
+// write sends the status that changed has and before has not. An object that is gone needs none.
+//
+// With the resourceVersion, because what was computed from an old status must not be laid over a newer one.
+func (w statusWriter) write(ctx context.Context, before, changed client.Object, was, now []metav1.Condition) error {
+	if equality.Semantic.DeepEqual(before, changed) {
+		return nil
+	}
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := w.client.Status().Patch(ctx, changed, patch, client.FieldOwner(stack.ManagedBy)); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	w.announce(changed, was, now)
+	return nil
+}
+
+// announce makes an event when Ready turns, or turns into another reason.
+func (w statusWriter) announce(object client.Object, was, now []metav1.Condition) {
+	before, after := meta.FindStatusCondition(was, v1alpha1.ConditionReady), meta.FindStatusCondition(now, v1alpha1.ConditionReady)
+	if after == nil || before != nil && before.Status == after.Status && before.Reason == after.Reason {
+		return
+	}
+	kind := corev1.EventTypeNormal
+	if meta.IsStatusConditionTrue(now, v1alpha1.ConditionStalled) || after.Reason == v1alpha1.ReasonRetrying || after.Reason == v1alpha1.ReasonLoadFailed {
+		kind = corev1.EventTypeWarning
+	}
+	w.events.Eventf(object, nil, kind, after.Reason, "Reconcile", "%s", after.Message)
+}
+
+// dated are the conditions with the generation they speak of and the time since when they hold.
+func dated(before, now []metav1.Condition, generation int64) []metav1.Condition {
+	out := slices.Clone(before)
+	for _, c := range now {
+		c.ObservedGeneration = generation
+		meta.SetStatusCondition(&out, c)
+	}
+	return slices.DeleteFunc(out, func(c metav1.Condition) bool {
+		return meta.FindStatusCondition(now, c.Type) == nil
+	})
+}

@@ -1,0 +1,125 @@
+// The operator: it makes NodeExporters, PrometheusServers and AlertRules true and keeps them so.
+package main
+
+import (
+	"crypto/tls"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+	"github.com/hearth-monitoring/hearth/controllers"
+	"github.com/hearth-monitoring/hearth/internal/stack"
+)
+
+// prometheusVersion is what a PrometheusServer runs that names neither version nor image.
+const prometheusVersion = "3.15.0"
+
+type options struct {
+	image, metricsAddress, probeAddress string
+	leaderElect                         bool
+	logLevel, logFormat                 string
+}
+
+func main() {
+	if err := run(parse(os.Args[1:])); err != nil {
+		fmt.Fprintln(os.Stderr, "hearth:", err)
+		os.Exit(1)
+	}
+}
+
+func parse(args []string) options {
+	var o options
+	fs := flag.NewFlagSet("hearth", flag.ExitOnError)
+	fs.StringVar(&o.image, "image", os.Getenv("HEARTH_IMAGE"), "image of the exporter and the reloader; default: $HEARTH_IMAGE")
+	fs.BoolVar(&o.leaderElect, "leader-elect", false, "run only while holding the lease, so that several replicas can stand by")
+	fs.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "address of /metrics, over HTTPS, for clients that the API server lets; 0 switches it off")
+	fs.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
+	fs.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
+	fs.StringVar(&o.logFormat, "log-format", "json", "json or text")
+	_ = fs.Parse(args) // ExitOnError
+	return o
+}
+
+func run(o options) error {
+	logger, err := newLogger(o)
+	if err != nil {
+		return err
+	}
+	ctrl.SetLogger(logger)
+	if o.image == "" {
+		return errors.New("--image (or HEARTH_IMAGE) is needed: the image of the exporter and the reloader, which is this operator's own")
+	}
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		return err
+	}
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return fmt.Errorf("find the cluster: %w", err)
+	}
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme: scheme,
+		Cache:  controllers.CacheOptions(),
+		Metrics: metricsserver.Options{
+			BindAddress:    o.metricsAddress,
+			SecureServing:  true,
+			FilterProvider: filters.WithAuthenticationAndAuthorization,
+			// HTTP/2 has had too many denial-of-service holes for an endpoint that a scraper reads over one connection.
+			TLSOpts: []func(*tls.Config){func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} }},
+		},
+		HealthProbeBindAddress: o.probeAddress,
+		LeaderElection:         o.leaderElect,
+		LeaderElectionID:       "hearth.monitoring.hearth.dev",
+		// The process ends right after the manager, so nobody works on without the lease.
+		LeaderElectionReleaseOnCancel: true,
+	})
+	if err != nil {
+		return fmt.Errorf("set up: %w", err)
+	}
+	ctx := ctrl.SetupSignalHandler()
+	images := stack.Images{Hearth: o.image, PrometheusVersion: prometheusVersion}
+	replicas, ledger := controllers.NewReplicas(ctx), controllers.NewLedger()
+	if err := errors.Join(
+		(&controllers.PrometheusServerReconciler{
+			Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Events: mgr.GetEventRecorder("hearth"),
+			Images: images, Replicas: replicas, Ledger: ledger,
+		}).SetupWithManager(mgr),
+		(&controllers.NodeExporterReconciler{
+			Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Events: mgr.GetEventRecorder("hearth"), Images: images,
+		}).SetupWithManager(mgr),
+		(&controllers.AlertRuleReconciler{
+			Client: mgr.GetClient(), Events: mgr.GetEventRecorder("hearth"), Ledger: ledger,
+		}).SetupWithManager(mgr),
+		mgr.AddHealthzCheck("ping", healthz.Ping),
+		mgr.AddReadyzCheck("ping", healthz.Ping),
+	); err != nil {
+		return fmt.Errorf("set up: %w", err)
+	}
+	return mgr.Start(ctx)
+}
+
+func newLogger(o options) (logr.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
+		return logr.Logger{}, fmt.Errorf("--log-level: %w", err)
+	}
+	opts := &slog.HandlerOptions{Level: level}
+	switch o.logFormat {
+	case "json":
+		return logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, opts)), nil
+	case "text":
+		return logr.FromSlogHandler(slog.NewTextHandler(os.Stderr, opts)), nil
+	}
+	return logr.Logger{}, fmt.Errorf("--log-format: %q is neither json nor text", o.logFormat)
+}
