@@ -25,7 +25,11 @@ import (
 // prometheusVersion is what a PrometheusServer runs that names neither version nor image.
 const prometheusVersion = "3.15.0"
 
+// version is stamped by the build.
+var version = "dev"
+
 type options struct {
+	version                             bool
 	image, metricsAddress, probeAddress string
 	leaderElect                         bool
 	logLevel, logFormat                 string
@@ -46,12 +50,17 @@ func parse(args []string) options {
 	fs.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "address of /metrics, over HTTPS, for clients that the API server lets; 0 switches it off")
 	fs.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
 	fs.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
+	fs.BoolVar(&o.version, "version", false, "print the version and exit")
 	fs.StringVar(&o.logFormat, "log-format", "json", "json or text")
 	_ = fs.Parse(args) // ExitOnError
 	return o
 }
 
 func run(o options) error {
+	if o.version {
+		fmt.Println("hearth", version)
+		return nil
+	}
 	logger, err := newLogger(o)
 	if err != nil {
 		return err
