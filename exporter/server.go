@@ -95,7 +95,7 @@ func newMetricsHandler(set *collector.Set, o handlerOptions, log *slog.Logger) h
 		build: versioncollector.NewCollector("node_exporter"),
 		opts:  promhttp.HandlerOpts{ErrorLog: &changeLogger{log: log}, ErrorHandling: promhttp.ContinueOnError},
 	}
-	var handler http.Handler = limit(o.maxRequests, h)
+	handler := limit(o.maxRequests, h)
 	if !o.withoutOwnMetrics {
 		h.opts.Registry = h.own
 		h.own.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

@@ -2,6 +2,7 @@ package collector
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -87,69 +88,58 @@ func successes(text string) map[string]string {
 	return out
 }
 
-// TestEqualToProcfs holds our own readers to procfs' where the input is whole, on the fixture and on this machine.
-func TestEqualToProcfs(t *testing.T) {
-	read := func(path string) []byte {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
-	}
-	proc, err := procfs.NewFS("testdata/host/proc")
-	if err != nil {
-		t.Fatal(err)
-	}
+// The next three hold our own readers to procfs' where the input is whole.
 
-	stat, err := proc.Stat()
+func TestStatEqualsProcfs(t *testing.T) {
+	stat, err := fixtureProc(t).Stat()
 	if err != nil {
 		t.Fatal(err)
 	}
-	ours, err := parseProcStat(read("testdata/host/proc/stat"))
+	ours, err := readProcStat(testHost("testdata/host"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	want := procStat{cpus: map[int][]float64{}, values: map[string]float64{
+		"intr": float64(stat.IRQTotal), "ctxt": float64(stat.ContextSwitches), "btime": float64(stat.BootTime), "processes": float64(stat.ProcessCreated),
+		"procs_running": float64(stat.ProcessesRunning), "procs_blocked": float64(stat.ProcessesBlocked),
+	}}
 	for id, c := range stat.CPU {
-		want := []float64{c.User, c.Nice, c.System, c.Idle, c.Iowait, c.IRQ, c.SoftIRQ, c.Steal, c.Guest, c.GuestNice}
-		if diff := cmp.Diff(want, ours.cpus[int(id)]); diff != "" {
-			t.Errorf("cpu%d (-procfs +ours):\n%s", id, diff)
-		}
-	}
-	values := map[string]float64{"intr": float64(stat.IRQTotal), "ctxt": float64(stat.ContextSwitches), "btime": float64(stat.BootTime),
-		"processes": float64(stat.ProcessCreated), "procs_running": float64(stat.ProcessesRunning), "procs_blocked": float64(stat.ProcessesBlocked)}
-	if diff := cmp.Diff(values, ours.values); diff != "" {
-		t.Errorf("stat (-procfs +ours):\n%s", diff)
+		want.cpus[int(id)] = []float64{c.User, c.Nice, c.System, c.Idle, c.Iowait, c.IRQ, c.SoftIRQ, c.Steal, c.Guest, c.GuestNice}
 	}
 	q := stat.SoftIRQ
-	if diff := cmp.Diff([]uint64{stat.SoftIRQTotal, q.Hi, q.Timer, q.NetTx, q.NetRx, q.Block, q.BlockIoPoll, q.Tasklet, q.Sched, q.Hrtimer, q.Rcu}, ours.softirq); diff != "" {
-		t.Errorf("softirq (-procfs +ours):\n%s", diff)
+	want.softirq = []uint64{stat.SoftIRQTotal, q.Hi, q.Timer, q.NetTx, q.NetRx, q.Block, q.BlockIoPoll, q.Tasklet, q.Sched, q.Hrtimer, q.Rcu}
+	if diff := cmp.Diff(want, ours, cmp.AllowUnexported(procStat{})); diff != "" {
+		t.Errorf("(-procfs +ours):\n%s", diff)
 	}
-
-	init, err := proc.Proc(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	net, err := init.NetDev()
-	if err != nil {
-		t.Fatal(err)
-	}
-	devices, err := parseNetdev(read("testdata/host/proc/1/net/dev"))
-	if err != nil || len(devices) != len(net) {
-		t.Fatalf("%d devices and error %v, want %d", len(devices), err, len(net))
-	}
-	for _, d := range devices {
-		n := net[d.name]
-		want := []uint64{n.RxBytes, n.RxPackets, n.RxErrors, n.RxDropped, n.RxFIFO, n.RxFrame, n.RxCompressed, n.RxMulticast,
-			n.TxBytes, n.TxPackets, n.TxErrors, n.TxDropped, n.TxFIFO, n.TxCollisions, n.TxCarrier, n.TxCompressed}
-		if diff := cmp.Diff(want, d.counts); diff != "" {
-			t.Errorf("%s (-procfs +ours):\n%s", d.name, diff)
-		}
-	}
-	equalDisks(t, read("testdata/host/proc/diskstats"))
 }
 
-func equalDisks(t *testing.T, b []byte) {
-	t.Helper()
+func TestNetdevEqualsProcfs(t *testing.T) {
+	init, err := fixtureProc(t).Proc(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := init.NetDev()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, err := parseNetdev(readFile(t, "testdata/host/proc/1/net/dev"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, want := map[string][]uint64{}, map[string][]uint64{}
+	for _, d := range ours {
+		got[d.name] = d.counts
+	}
+	for name, n := range theirs {
+		want[name] = []uint64{n.RxBytes, n.RxPackets, n.RxErrors, n.RxDropped, n.RxFIFO, n.RxFrame, n.RxCompressed, n.RxMulticast,
+			n.TxBytes, n.TxPackets, n.TxErrors, n.TxDropped, n.TxFIFO, n.TxCollisions, n.TxCarrier, n.TxCompressed}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-procfs +ours):\n%s", diff)
+	}
+}
+
+func TestDiskstatsEqualsProcfs(t *testing.T) {
 	block, err := blockdevice.NewFS("testdata/host/proc", "testdata/host/sys")
 	if err != nil {
 		t.Fatal(err)
@@ -158,18 +148,38 @@ func equalDisks(t *testing.T, b []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	disks, err := parseDiskstats(b)
-	if err != nil || len(disks) != len(theirs) {
-		t.Fatalf("%d disks and error %v, want %d", len(disks), err, len(theirs))
+	ours, err := parseDiskstats(readFile(t, "testdata/host/proc/diskstats"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	for i, s := range theirs {
-		want := []uint64{s.ReadIOs, s.ReadMerges, s.ReadSectors, s.ReadTicks, s.WriteIOs, s.WriteMerges, s.WriteSectors, s.WriteTicks,
+	var want []diskLine
+	for _, s := range theirs {
+		want = append(want, diskLine{fmt.Sprint(s.MajorNumber), fmt.Sprint(s.MinorNumber), s.DeviceName, []uint64{
+			s.ReadIOs, s.ReadMerges, s.ReadSectors, s.ReadTicks, s.WriteIOs, s.WriteMerges, s.WriteSectors, s.WriteTicks,
 			s.IOsInProgress, s.IOsTotalTicks, s.WeightedIOTicks, s.DiscardIOs, s.DiscardMerges, s.DiscardSectors, s.DiscardTicks,
-			s.FlushRequestsCompleted, s.TimeSpentFlushing}[:s.IoStatsCount-3]
-		if diff := cmp.Diff(want, disks[i].counts); diff != "" || disks[i].name != s.DeviceName {
-			t.Errorf("%s (-procfs +ours):\n%s", s.DeviceName, diff)
-		}
+			s.FlushRequestsCompleted, s.TimeSpentFlushing}[:s.IoStatsCount-3]})
 	}
+	if diff := cmp.Diff(want, ours, cmp.AllowUnexported(diskLine{})); diff != "" {
+		t.Errorf("(-procfs +ours):\n%s", diff)
+	}
+}
+
+func fixtureProc(t *testing.T) procfs.FS {
+	t.Helper()
+	proc, err := procfs.NewFS("testdata/host/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return proc
+}
+
+func readFile(t *testing.T, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // TestAdvance keeps a counter from going back a tick, and lets a CPU that comes back from hotplug start anew.

@@ -47,25 +47,28 @@ func parseProcStat(b []byte) (procStat, error) {
 
 func (s *procStat) parseLine(line string) error {
 	key, rest, ok := strings.Cut(line, " ")
-	switch {
-	case !ok:
+	if !ok {
 		return fmt.Errorf("%q has no value", line)
-	case key == "cpu": // the sum of the others
-	case strings.HasPrefix(key, "cpu"):
-		return s.parseCPU(key, strings.Fields(rest))
-	case key == "softirq":
+	}
+	switch key {
+	case "cpu": // the sum of the others
+	case "softirq":
 		v, err := parseUints(strings.Fields(rest))
 		if err != nil {
 			return fmt.Errorf("softirq: %w", err)
 		}
 		s.softirq = v
-	case key == "intr" || key == "ctxt" || key == "btime" || key == "processes" || key == "procs_running" || key == "procs_blocked":
-		first, _, _ := strings.Cut(rest, " ")
+	case "intr", "ctxt", "btime", "processes", "procs_running", "procs_blocked":
+		first, _, _ := strings.Cut(rest, " ") // after the sum, intr has a number for each of a few thousand interrupts
 		v, err := strconv.ParseUint(first, 10, 64)
 		if err != nil {
 			return fmt.Errorf("%s: %q is not a number", key, first)
 		}
 		s.values[key] = float64(v)
+	default:
+		if strings.HasPrefix(key, "cpu") {
+			return s.parseCPU(key, strings.Fields(rest))
+		}
 	}
 	return nil
 }

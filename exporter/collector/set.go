@@ -146,9 +146,9 @@ func (s *Set) note(name string, err error) {
 	before := s.failures[name]
 	s.failures[name] = now
 	s.mu.Unlock()
-	switch {
-	case now == before:
-	case now == "":
+	switch now {
+	case before:
+	case "":
 		s.log.Info("collector works again", "collector", name)
 	default:
 		s.log.Error("collector failed", "collector", name, "err", now)

@@ -3,6 +3,7 @@ package collector
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -23,50 +24,24 @@ func (odd) Describe(chan<- *prometheus.Desc) {}
 
 func (o odd) Collect(ctx context.Context, ch chan<- prometheus.Metric) error { return o(ctx, ch) }
 
-// TestStuckCollector has a collector that waits for a FIFO nobody writes to.
-func TestStuckCollector(t *testing.T) {
+// stuckOnFIFO is a host whose loadavg is a FIFO that nobody writes to, so that reading it never returns.
+func stuckOnFIFO(t *testing.T, log *bytes.Buffer) (set *Set, fifo string) {
+	t.Helper()
 	dir := t.TempDir()
 	copyHost(t, dir)
-	fifo := filepath.Join(dir, "proc/loadavg")
+	fifo = filepath.Join(dir, "proc/loadavg")
 	if err := os.Remove(fifo); err != nil {
 		t.Fatal(err)
 	}
 	if err := unix.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var log bytes.Buffer
-	set := newTestSet(t, &log, hostArgs(dir, "--collector.timeout=300ms")...)
+	return newTestSet(t, log, hostArgs(dir, "--collector.timeout=300ms")...), fifo
+}
 
-	begin := time.Now()
-	got := text(t, set.Scrape(set.Names(), 0))
-	if took := time.Since(begin); took > 2*time.Second {
-		t.Errorf("the first scrape took %s", took)
-	}
-	if s := successes(got); s["loadavg"] != "0" || s["cpu"] != "1" || s["netdev"] != "1" {
-		t.Errorf("success %v", s)
-	}
-	if strings.Contains(got, "node_load") || !strings.Contains(got, "node_cpu_seconds_total") {
-		t.Errorf("want every collector's samples but the stuck one's:\n%s", got)
-	}
-
-	before := runtime.NumGoroutine()
-	begin = time.Now()
-	for range 1000 {
-		if s := successes(text(t, set.Scrape([]string{"loadavg", "uname"}, 0))); s["loadavg"] != "0" || s["uname"] != "1" {
-			t.Fatalf("success %v", s)
-		}
-	}
-	if took := time.Since(begin); took > 30*time.Second {
-		t.Errorf("1000 scrapes took %s: the stuck collector is waited for", took)
-	}
-	if after := runtime.NumGoroutine(); after > before+2 {
-		t.Errorf("%d goroutines after 1000 scrapes, %d before", after, before)
-	}
-	if n := strings.Count(log.String(), "no answer before its deadline"); n != 1 {
-		t.Errorf("logged %d times:\n%s", n, &log)
-	}
-
-	// What it says at last goes nowhere, and then it is asked again.
+// release lets the reader of the FIFO have its answer and puts a file with another one in its place.
+func release(t *testing.T, fifo string) {
+	t.Helper()
 	writer, err := os.OpenFile(fifo, os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -81,6 +56,36 @@ func TestStuckCollector(t *testing.T) {
 	if err := writer.Close(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestStuckCollector(t *testing.T) {
+	var log bytes.Buffer
+	set, fifo := stuckOnFIFO(t, &log)
+
+	begin := time.Now()
+	got := text(t, set.Scrape(set.Names(), 0))
+	if took := time.Since(begin); took > 2*time.Second {
+		t.Errorf("the first scrape took %s", took)
+	}
+	want := map[string]string{}
+	for _, name := range set.Names() {
+		want[name] = "1"
+	}
+	want["loadavg"] = "0"
+	if diff := cmp.Diff(want, successes(got)); diff != "" {
+		t.Errorf("success (-want +got):\n%s", diff)
+	}
+	if strings.Contains(got, "node_load") || !strings.Contains(got, "node_cpu_seconds_total") {
+		t.Errorf("want every collector's samples but the stuck one's:\n%s", got)
+	}
+
+	t.Run("1000 scrapes", func(t *testing.T) { scrapeThousand(t, set) })
+	if n := strings.Count(log.String(), "no answer before its deadline"); n != 1 {
+		t.Errorf("logged %d times:\n%s", n, &log)
+	}
+
+	// What it says at last goes nowhere, and then it is asked again.
+	release(t, fifo)
 	eventually(t, "the collector works again", func() bool {
 		got = text(t, set.Scrape([]string{"loadavg"}, 0))
 		return successes(got)["loadavg"] == "1"
@@ -88,6 +93,35 @@ func TestStuckCollector(t *testing.T) {
 	if !strings.Contains(got, "node_load1 1\n") {
 		t.Errorf("late samples in a later scrape:\n%s", got)
 	}
+}
+
+// scrapeThousand scrapes the stuck collector, and one that works, again and again: nobody waits and nothing piles up.
+func scrapeThousand(t *testing.T, set *Set) {
+	goroutines, threads, begin := runtime.NumGoroutine(), countThreads(t), time.Now()
+	for range 1000 {
+		s := successes(text(t, set.Scrape([]string{"loadavg", "uname"}, 0)))
+		if s["loadavg"] != "0" || s["uname"] != "1" {
+			t.Fatalf("success %v", s)
+		}
+	}
+	if took := time.Since(begin); took > 30*time.Second {
+		t.Errorf("took %s: the stuck collector is waited for", took)
+	}
+	if after := runtime.NumGoroutine(); after > goroutines+2 {
+		t.Errorf("%d goroutines, %d before", after, goroutines)
+	}
+	if after := countThreads(t); after > threads+10 {
+		t.Errorf("%d threads, %d before", after, threads)
+	}
+}
+
+func countThreads(t *testing.T) int {
+	t.Helper()
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(tasks)
 }
 
 // TestLateSamples lets a collector go on sending after its scrape is over: it neither blocks nor reaches anyone.
@@ -120,9 +154,8 @@ func TestPanic(t *testing.T) {
 	set := newSet(time.Second, slog.New(slog.NewTextHandler(&log, nil)))
 	fine := gauge("fine", "A sample.")
 	set.add("panics", odd(func(context.Context, chan<- prometheus.Metric) error {
-		var none []int
-		_ = none[len(os.Args)+1]
-		return nil
+		none := map[string][]int{}
+		return fmt.Errorf("not reached: %d", none[""][len(os.Args)])
 	}))
 	set.add("works", odd(func(_ context.Context, ch chan<- prometheus.Metric) error {
 		fine.send(ch, 1)
