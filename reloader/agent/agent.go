@@ -117,6 +117,8 @@ func (a *Agent) Run(ctx context.Context) {
 	group.Go(func() { a.source.Watch(ctx, a.deliver, a.sourceFailed) })
 	group.Go(func() { a.watchServer(ctx) })
 	for ctx.Err() == nil {
+		// Before as well, because a step may take as long as a reload.
+		a.tell()
 		wait := a.step(ctx)
 		a.tell()
 		var timer <-chan time.Time
