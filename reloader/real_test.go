@@ -82,7 +82,7 @@ func (p *pod) startReloader() string {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(p.t.Context())
 	done := make(chan error, 1)
 	go func() { done <- run(ctx, p.o, slog.New(slog.NewJSONHandler(log, nil))) }()
 	p.t.Cleanup(func() {

@@ -142,7 +142,7 @@ func (w *world) start() {
 	pace.Probe, pace.Eager, pace.RetryMin = 50*time.Millisecond, 20*time.Millisecond, 1500*time.Millisecond
 	a := agent.New(store, source, server.Prometheus{Client: server.NewClient(base, server.Identity{})}, w.board,
 		agent.NewMetrics(prometheus.NewRegistry()), pace, slog.New(slog.DiscardHandler))
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(w.t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); a.Run(ctx) }()
 	w.stop = func() { cancel(); <-done }

@@ -1,7 +1,6 @@
 package server_test
 
 import (
-	"context"
 	"crypto/x509"
 	"errors"
 	"net/http"
@@ -139,10 +138,8 @@ func TestPinning(t *testing.T) {
 	if err := client(t, s.URL, identity).Ready(t.Context()); err != nil {
 		t.Errorf("the pinned certificate: %v", err)
 	}
-	other := httptest.NewUnstartedServer(nil)
-	other.Close()
 	identity.Leaf = func() (*x509.Certificate, error) { return &x509.Certificate{Raw: []byte("other")}, nil }
-	err := client(t, s.URL, identity).Reload(context.Background())
+	err := client(t, s.URL, identity).Reload(t.Context())
 	var failure *server.Failure
 	if !errors.As(err, &failure) || failure.Sent {
 		t.Errorf("another certificate: %v", err)
