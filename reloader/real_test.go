@@ -90,7 +90,7 @@ func (p *pod) startReloader() string {
 		if err := <-done; err != nil {
 			p.t.Error(err)
 		}
-		log.Close()
+		_ = log.Close()
 	})
 	text := ""
 	for range 50 {

@@ -23,14 +23,16 @@ const (
 	// MaxReport bounds what Decode accepts, in bytes.
 	MaxReport = 4 << 20
 
-	// Port is where the reloader serves the report, and PortName that port's name in the pod.
-	Port     = 9091
+	// Port is where the reloader serves the report.
+	Port = 9091
+	// PortName is that port's name in the pod.
 	PortName = "reloader"
-	// Path is the report's path. Query parameters: ParamAfter, the ETag that the caller has, and ParamWait, for how long
-	// (a Go duration) the answer may be held back while that is still the current one.
-	Path       = "/v1/report"
+	// Path is the report's.
+	Path = "/v1/report"
+	// ParamAfter is the query parameter with the ETag that the caller has.
 	ParamAfter = "after"
-	ParamWait  = "wait"
+	// ParamWait is the one with the time, a Go duration, for which the answer may be held back while that is the current.
+	ParamWait = "wait"
 )
 
 // Report is one replica's state. Facts about the server (Version to Storage) are those of its last answer: while Ready is

@@ -77,7 +77,7 @@ func (s *Source) Watch(ctx context.Context, deliver func(tree.Revision), failed 
 		}
 		failed(err)
 		// Some jitter, so that the replicas of a cluster whose API comes back do not all arrive in step.
-		if !sleep(ctx, backoff+rand.N(backoff/2)) {
+		if !sleep(ctx, backoff+rand.N(backoff/2)) { //nolint:gosec // nobody gains by guessing when
 			return
 		}
 		backoff = min(2*backoff, maxBackoff)

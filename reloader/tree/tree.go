@@ -163,7 +163,8 @@ func (s *Store) Write(rev Revision, parts map[string][]byte) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(temp)
+	// What is left of a failed one is swept later.
+	defer func() { _ = os.RemoveAll(temp) }()
 	if err := os.Chmod(temp, 0o755); err != nil {
 		return err
 	}

@@ -278,7 +278,7 @@ func replace(path string, text []byte) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(temp.Name())
+	defer func() { _ = os.Remove(temp.Name()) }() // gone already if it took its place
 	_, err = temp.Write(text)
 	// The server may run as another user of the same group; there are hashes in it, no passwords.
 	if err := errors.Join(err, temp.Chmod(0o640), temp.Close()); err != nil {
