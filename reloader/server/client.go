@@ -84,7 +84,7 @@ func NewClient(base *url.URL, identity Identity) *Client {
 
 func pinned(identity Identity) *tls.Config {
 	c := &tls.Config{
-		MinVersion: tls.VersionTLS12,
+		MinVersion:         tls.VersionTLS12,
 		InsecureSkipVerify: true, //nolint:gosec // not the absence of a check: VerifyConnection compares the whole certificate
 		VerifyConnection: func(state tls.ConnectionState) error {
 			want, err := identity.Leaf()
