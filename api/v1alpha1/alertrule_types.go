@@ -27,10 +27,10 @@ type RuleGroup struct {
 	Name string `json:"name"`
 	// interval between evaluations. Left out: the server's evaluationInterval.
 	// +optional
-	Interval Duration `json:"interval,omitempty"`
+	Interval RuleDuration `json:"interval,omitempty"`
 	// query_offset moves the evaluation this far into the past, for samples that arrive late.
 	// +optional
-	QueryOffset Duration `json:"query_offset,omitempty"`
+	QueryOffset RuleDuration `json:"query_offset,omitempty"`
 	// limit on the alerts or series a rule of this group may produce; 0 is no limit.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self >= 0",message="limit must be 0 (no limit) or more"
@@ -64,10 +64,10 @@ type Rule struct {
 	Expr intstr.IntOrString `json:"expr"`
 	// for is how long the expression must return a result before the alert fires.
 	// +optional
-	For Duration `json:"for,omitempty"`
+	For RuleDuration `json:"for,omitempty"`
 	// keep_firing_for is how long the alert goes on firing after the expression stopped returning a result.
 	// +optional
-	KeepFiringFor Duration `json:"keep_firing_for,omitempty"`
+	KeepFiringFor RuleDuration `json:"keep_firing_for,omitempty"`
 	// labels added to the alert or the recorded series; templates are expanded in those of an alert.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=64

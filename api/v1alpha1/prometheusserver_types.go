@@ -45,7 +45,7 @@ type PrometheusServerSpec struct {
 	Retention Retention `json:"retention,omitempty"`
 	// storage of samples.
 	// +optional
-	// +kubebuilder:default={}
+	// +kubebuilder:default={size: "10Gi"}
 	Storage Storage `json:"storage,omitempty"`
 	// externalLabels are added to every sample and alert that leaves this server. Hearth adds prometheus
 	// (namespace/name) and replica (the pod's name) unless they are set here; "" removes one of these two.

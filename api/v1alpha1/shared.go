@@ -11,6 +11,13 @@ import (
 // +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+y)?([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$') && self.matches('[1-9]')",message="must be a Prometheus duration above zero, largest unit first, such as 30s, 1h30m or 15d"
 type Duration string
 
+// RuleDuration is a Duration in a rule. It has a pattern and no CEL rule, because a CEL rule on every rule of every group
+// costs more than an API server allows; Prometheus' own parser checks it again.
+//
+// +kubebuilder:validation:MaxLength=32
+// +kubebuilder:validation:Pattern=`^([0-9]+y)?([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$`
+type RuleDuration string
+
 // ObjectSelector selects objects by their labels and by the labels of their namespace. Both must match.
 type ObjectSelector struct {
 	// selector is matched against the object's labels. Left out it selects nothing; {} selects every object.
