@@ -11,8 +11,8 @@ import (
 
 func TestVersionsAreThoseOfTheModules(t *testing.T) {
 	for _, c := range []struct{ file, line string }{
-		{"../go.mod", "k8s.io/kubernetes v" + Kubernetes},
-		{"../go.mod", "k8s.io/api => k8s.io/api v0" + strings.TrimPrefix(Kubernetes, "1")},
+		{"../kube/go.mod", "k8s.io/kubernetes v" + Kubernetes},
+		{"../kube/go.mod", "k8s.io/api => k8s.io/api v0" + strings.TrimPrefix(Kubernetes, "1")},
 		{"../images/coredns/go.mod", "github.com/coredns/coredns v" + CoreDNS},
 		{"../images/prometheus/go.mod", "github.com/prometheus/prometheus v0." + prometheusMinor()},
 	} {

@@ -24,12 +24,12 @@ type Target struct {
 var Targets = []Target{
 	{
 		Name:     "kube",
-		Dir:      ".",
-		Packages: []string{"./kube"},
+		Dir:      "kube",
+		Packages: []string{"."},
 		LDFlags:  kubernetesStamp("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"),
 		Dest:     "kube",
 		Links:    Programs,
-		Sources:  []string{"go.mod", "go.sum", "kube/*.go", "kube/provisioner/*.go"},
+		Sources:  []string{"kube/go.mod", "kube/go.sum", "kube/*.go", "kube/provisioner/*.go"},
 	},
 	{
 		Name:     "coredns",

@@ -13,9 +13,11 @@ import (
 	"time"
 )
 
-// Cgroups is the machine's cgroup hierarchies: one for each controller (version 1), or the unified one (version 2).
+// Cgroups is the machine's cgroup hierarchies: one for each controller (version 1), or the unified one (version 2). Where both
+// are mounted, version 1's have the controllers, and runc makes its groups in all.
 type Cgroups struct {
-	mounts  []string
+	mounts  []string // the hierarchies with controllers, that groups have to be made in
+	all     []string // every hierarchy, that groups may be found in
 	unified bool
 }
 
@@ -44,11 +46,10 @@ func parseCgroups(mounts string) (Cgroups, error) {
 	}
 	switch {
 	case len(v1) > 0:
-		// Where both are mounted, the controllers are in version 1's.
 		slices.Sort(v1)
-		return Cgroups{mounts: v1}, nil
+		return Cgroups{mounts: v1, all: slices.Concat(v1, v2)}, nil
 	case len(v2) > 0:
-		return Cgroups{mounts: v2[:1], unified: true}, nil
+		return Cgroups{mounts: v2[:1], all: v2[:1], unified: true}, nil
 	}
 	return Cgroups{}, errors.New("no cgroup file system is mounted")
 }
@@ -108,7 +109,7 @@ func (c Cgroups) Tracking(group string) (string, error) {
 // Processes are the IDs of all processes in a group and in the groups below it, in any hierarchy.
 func (c Cgroups) Processes(group string) []int {
 	var pids []int
-	for _, mount := range c.mounts {
+	for _, mount := range c.all {
 		_ = filepath.WalkDir(filepath.Join(mount, group), func(path string, d fs.DirEntry, err error) error {
 			if err != nil || !d.IsDir() {
 				return nil // Groups go while we look: what is gone has no processes.
@@ -154,7 +155,7 @@ func (c Cgroups) KillAll(group string, timeout time.Duration) (killed int, err e
 // Remove removes a group and all below it from every hierarchy.
 func (c Cgroups) Remove(group string) error {
 	var errs []error
-	for _, mount := range c.mounts {
+	for _, mount := range c.all {
 		errs = append(errs, removeGroup(filepath.Join(mount, group)))
 	}
 	return errors.Join(errs...)
@@ -188,14 +189,14 @@ func removeGroup(dir string) error {
 
 // RemoveIfEmpty removes a group that has no groups left below it.
 func (c Cgroups) RemoveIfEmpty(group string) {
-	for _, mount := range c.mounts {
+	for _, mount := range c.all {
 		_ = syscall.Rmdir(filepath.Join(mount, group)) // Refused if it is not empty, which is what is wanted.
 	}
 }
 
 // Exists reports whether any hierarchy has the group.
 func (c Cgroups) Exists(group string) bool {
-	for _, mount := range c.mounts {
+	for _, mount := range c.all {
 		if _, err := os.Stat(filepath.Join(mount, group)); err == nil {
 			return true
 		}

@@ -52,7 +52,7 @@ func TestParseCgroups(t *testing.T) {
 	hybrid := "tmpfs /sys/fs/cgroup tmpfs rw 0 0\ncgroup /sys/fs/cgroup/pids cgroup rw,pids 0 0\ncgroup /sys/fs/cgroup/cpu cgroup rw,cpu 0 0\n" +
 		"cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n"
 	c, err := parseCgroups(hybrid)
-	if want := []string{"/sys/fs/cgroup/cpu", "/sys/fs/cgroup/pids"}; err != nil || c.unified || !slices.Equal(c.mounts, want) {
+	if want := []string{"/sys/fs/cgroup/cpu", "/sys/fs/cgroup/pids"}; err != nil || c.unified || !slices.Equal(c.mounts, want) || len(c.all) != 3 {
 		t.Errorf("version 1: got %+v %v", c, err)
 	}
 	c, err = parseCgroups("cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n")
