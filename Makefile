@@ -77,7 +77,7 @@ dist: ## Render config/default into dist/install.yaml
 .PHONY: lint
 lint: ## Check the rooms, the budgets and the usual mistakes
 	$(GOLANGCI_LINT) ./...
-	cd hack/localcluster && GOFLAGS="$(GOFLAGS) -trimpath" $(GOLANGCI_LINT) ./...
+	cd hack/localcluster && $(GOLANGCI_LINT) ./...
 
 .PHONY: verify
 verify: ## Regenerate everything, tidy, format, vet and lint; fails if that changes a file
@@ -104,7 +104,7 @@ test-apiserver: testsummary localcluster ## The controllers against a real API s
 .PHONY: test-localcluster
 test-localcluster: testsummary localcluster ## The local cluster itself: up, down, nothing left behind (needs root)
 	@bin/localcluster build
-	@GOFLAGS="$(GOFLAGS) -trimpath" $(call gotest,localcluster,-C hack/localcluster) -count=1 -timeout 30m ./...
+	@$(call gotest,localcluster,-C hack/localcluster) -count=1 -timeout 30m ./...
 
 .PHONY: test-e2e
 test-e2e: testsummary $(CLUSTER) $(IMAGE) ## Hearth on a real cluster, end to end (needs root, or KUBECONFIG and IMG)
@@ -115,7 +115,7 @@ test-e2e: testsummary $(CLUSTER) $(IMAGE) ## Hearth on a real cluster, end to en
 
 .PHONY: localcluster
 localcluster: ## Build the program that runs the local cluster
-	@go -C hack/localcluster build -trimpath -o ../../bin/localcluster .
+	@go -C hack/localcluster build -o ../../bin/localcluster .
 
 .PHONY: testsummary
 testsummary:
