@@ -1,6 +1,8 @@
 package manifests
 
 import (
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
@@ -14,8 +16,15 @@ func restricted() *corev1.SecurityContext {
 	}
 }
 
-func httpGet(path, port string) corev1.ProbeHandler {
-	return corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: path, Port: intstr.FromString(port), Scheme: corev1.URISchemeHTTP}}
+// httpGet asks a port by its number. The kubelet looks for a port's name in the probed container alone, and the reloader
+// answers for Prometheus.
+func httpGet(path string, port int32) corev1.ProbeHandler {
+	return corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: path, Port: intstr.FromInt32(port), Scheme: corev1.URISchemeHTTP}}
+}
+
+// literal is an argument that reaches the program as it is written here: the kubelet replaces $(NAME), and $$ by $.
+func literal(argument string) string {
+	return strings.NewReplacer("$$", "$$$$", "$(", "$$(").Replace(argument)
 }
 
 // podName is the variable by which the replica label becomes a pod's own.

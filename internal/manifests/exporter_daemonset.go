@@ -79,8 +79,9 @@ func exporterContainer(e *stack.Exporter, pool stack.Pool) corev1.Container {
 		"--path.procfs=" + procMount.inside,
 		"--path.sysfs=" + sysMount.inside,
 		"--path.rootfs=" + rootMount.inside,
+		"--path.udev.data=" + rootMount.inside + "/run/udev/data",
 	}, collectorArgs(pool.Collectors)...)
-	health := &corev1.Probe{ProbeHandler: httpGet("/healthz", exporterPortName), PeriodSeconds: 10, TimeoutSeconds: 3, FailureThreshold: 3}
+	health := &corev1.Probe{ProbeHandler: httpGet("/healthz", e.Port), PeriodSeconds: 10, TimeoutSeconds: 3, FailureThreshold: 3}
 	return corev1.Container{
 		Name:    exporterName,
 		Image:   e.Image,
@@ -110,7 +111,7 @@ func collectorArgs(c v1alpha1.Collectors) []string {
 	}
 	set := func(name, value string) {
 		if value != "" {
-			args = append(args, "--collector."+name+"="+value)
+			args = append(args, "--collector."+name+"="+literal(value))
 		}
 	}
 	if c.Filesystem != nil {

@@ -33,7 +33,7 @@ func prometheusContainer(s *stack.Stack) corev1.Container {
 	}
 	if s.Global.ExternalURL != "" {
 		// Links carry the external URL; the paths stay at the root, where probes and the reloader look for them.
-		args = append(args, "--web.external-url="+s.Global.ExternalURL, "--web.route-prefix=/")
+		args = append(args, "--web.external-url="+literal(s.Global.ExternalURL), "--web.route-prefix=/")
 	}
 	if s.Web.Protected() {
 		args = append(args, "--web.config.file="+promconfig.WebConfigFile)
@@ -48,7 +48,7 @@ func prometheusContainer(s *stack.Stack) corev1.Container {
 		// The kubelet has neither the password nor a name that fits the certificate, so only the reloader, which has both,
 		// can ask. Being alive is another matter: it must not depend on a second container.
 		ReadinessProbe: &corev1.Probe{
-			ProbeHandler:     httpGet("/ready", replica.PortName),
+			ProbeHandler:     httpGet("/ready", replica.Port),
 			PeriodSeconds:    5,
 			TimeoutSeconds:   3,
 			FailureThreshold: 3,
@@ -97,13 +97,13 @@ func reloaderContainer(s *stack.Stack) corev1.Container {
 			Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("256Mi")},
 		},
 		StartupProbe: &corev1.Probe{
-			ProbeHandler:  httpGet("/startup", replica.PortName),
+			ProbeHandler:  httpGet("/startup", replica.Port),
 			PeriodSeconds: 1,
 			// The first configuration may take as long as the API server is away; killing the reloader would not help.
 			FailureThreshold: 3600,
 		},
 		LivenessProbe: &corev1.Probe{
-			ProbeHandler:     httpGet("/healthz", replica.PortName),
+			ProbeHandler:     httpGet("/healthz", replica.Port),
 			PeriodSeconds:    10,
 			TimeoutSeconds:   3,
 			FailureThreshold: 6,

@@ -50,7 +50,7 @@ func Configuration(s *stack.Stack) ([]byte, error) {
 			ExternalLabels:     s.Global.ExternalLabels,
 		},
 		Storage:       storage{TSDB: tsdb{Retention: retention{Time: s.Retention.Time, Size: megabytes(s.Retention.Size)}}},
-		RuleFiles:     []string{bundle.RulesDir + "/*/*.yaml"},
+		RuleFiles:     []string{bundle.RulesDir + "/*.yaml"},
 		ScrapeConfigs: []scrapeConfig{self(s)},
 	}
 	for _, exporter := range s.Exporters {

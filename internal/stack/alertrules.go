@@ -2,6 +2,7 @@ package stack
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -58,10 +59,20 @@ func (r *Rules) keep(published map[string][]byte, path string) bool {
 }
 
 // ruleFiles are the published rule files by path. What can't be unpacked is as good as not published: it is written anew.
+// While buckets are being split or joined a file is in two of them, and the one that the manifest names counts.
 func (p Published) ruleFiles() map[string][]byte {
+	named := map[string]int{}
+	if p.Manifest != nil {
+		for _, name := range p.Manifest.Names() {
+			named[name] = 1
+		}
+	}
+	parts := slices.SortedFunc(maps.Keys(p.Parts), func(a, b string) int {
+		return cmp.Or(cmp.Compare(named[a], named[b]), cmp.Compare(a, b))
+	})
 	out := map[string][]byte{}
-	for _, packed := range p.Parts {
-		files, err := bundle.Unpack(packed)
+	for _, name := range parts {
+		files, err := bundle.Unpack(p.Parts[name])
 		if err != nil {
 			continue
 		}

@@ -101,7 +101,7 @@ func ResolveExporter(in ExporterInputs) (*Exporter, field.ErrorList) {
 		e.PodLabels, e.PodAnnotations = spec.PodMetadata.Labels, spec.PodMetadata.Annotations
 	}
 	path := field.NewPath("spec")
-	errs := checkCollectors(spec.Collectors, path.Child("collectors"))
+	errs := append(checkName(ne.Name), checkCollectors(spec.Collectors, path.Child("collectors"))...)
 	pools, more := resolvePools(spec, e.Base, path)
 	e.Pools = pools
 	if errs = append(errs, more...); len(errs) > 0 {

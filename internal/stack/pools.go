@@ -70,7 +70,9 @@ func firstSet[T any](a, b *T) *T {
 func excluding(affinity *corev1.NodeAffinity, pool v1alpha1.NodePool, earlier []v1alpha1.NodePool) (*corev1.NodeAffinity, error) {
 	terms := []corev1.NodeSelectorTerm{{}}
 	if affinity != nil && affinity.RequiredDuringSchedulingIgnoredDuringExecution != nil {
-		terms = affinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms
+		// An empty term matches no node; with an exclusion added to it, it would match most of them.
+		terms = slices.DeleteFunc(slices.Clone(affinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms),
+			func(t corev1.NodeSelectorTerm) bool { return len(t.MatchExpressions) == 0 && len(t.MatchFields) == 0 })
 	}
 	changed := false
 	for _, other := range earlier {
@@ -80,7 +82,10 @@ func excluding(affinity *corev1.NodeAffinity, pool v1alpha1.NodePool, earlier []
 		if disjoint(pool.NodeSelector, other.NodeSelector) {
 			continue
 		}
-		changed = true
+		if subset(other.NodeSelector, pool.NodeSelector) {
+			return nil, fmt.Errorf("no node is left for this pool: pool %q comes first and takes every node that has these labels; move it behind this one", other.Name)
+		}
+		changed = len(terms) > 0
 		if terms = product(terms, other.NodeSelector); len(terms) > maxTerms {
 			return nil, fmt.Errorf("telling this pool from the earlier ones takes more than %d node selector terms: select pools by one label with different values", maxTerms)
 		}
@@ -118,6 +123,16 @@ func disjoint(a, b map[string]string) bool {
 		}
 	}
 	return false
+}
+
+// subset says that whatever matches b matches a as well.
+func subset(a, b map[string]string) bool {
+	for key, value := range a {
+		if other, ok := b[key]; !ok || other != value {
+			return false
+		}
+	}
+	return true
 }
 
 func checkCollectors(c *v1alpha1.Collectors, path *field.Path) field.ErrorList {

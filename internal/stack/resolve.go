@@ -2,6 +2,7 @@ package stack
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,6 +52,7 @@ func Resolve(in Inputs) (*Stack, field.ErrorList) {
 	path := field.NewPath("spec")
 	var errs, more field.ErrorList
 	s.Global, errs = global(ps, path)
+	errs = append(errs, checkName(ps.Name)...)
 	s.Retention, more = retention(spec, path.Child("retention"))
 	errs = append(errs, more...)
 	s.Exporters, more = exporters(in, path.Child("targets", "nodeExporters"))
@@ -71,6 +73,16 @@ func NamesOf(server string) Names {
 // ServerSelector are the labels by which a server's pods are found.
 func ServerSelector(server string) map[string]string {
 	return map[string]string{labelName: "prometheus", labelInstance: server, LabelServer: server}
+}
+
+// checkName refuses a name that the cluster takes for the declaration and not for the Service made from it.
+func checkName(name string) field.ErrorList {
+	if !strings.Contains(name, ".") {
+		return nil
+	}
+	return field.ErrorList{field.Invalid(field.NewPath("metadata", "name"), name,
+		"must not contain a dot, because a Service is named after it: make an object with another name, such as "+
+			strings.ReplaceAll(name, ".", "-"))}
 }
 
 func prometheusImage(spec *v1alpha1.PrometheusServerSpec, images Images) string {
@@ -115,7 +127,8 @@ func global(ps *v1alpha1.PrometheusServer, path *field.Path) (Global, field.Erro
 func externalLabels(ps *v1alpha1.PrometheusServer, path *field.Path) (map[string]string, field.ErrorList) {
 	out := map[string]string{serverLabel: ps.Namespace + "/" + ps.Name, replicaLabel: "${POD_NAME}"}
 	var errs field.ErrorList
-	for name, value := range ps.Spec.ExternalLabels {
+	for _, name := range slices.Sorted(maps.Keys(ps.Spec.ExternalLabels)) {
+		value := ps.Spec.ExternalLabels[name]
 		switch {
 		case !model.LegacyValidation.IsValidLabelName(name) || strings.HasPrefix(name, model.ReservedLabelPrefix):
 			errs = append(errs, field.Invalid(path.Key(name), name,

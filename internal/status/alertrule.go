@@ -17,6 +17,9 @@ type Rule struct {
 	Servers []RuleServer
 }
 
+// maxServers bounds the servers in a status, as the API does; status.loaded counts all of them.
+const maxServers = 64
+
 // RuleServer is what one server has of an AlertRule.
 type RuleServer struct {
 	Namespace, Name string
@@ -34,9 +37,12 @@ type RuleServer struct {
 func OfRule(ar *v1alpha1.AlertRule, o Rule) v1alpha1.AlertRuleStatus {
 	out := v1alpha1.AlertRuleStatus{ObservedGeneration: ar.Generation, Rules: int32(rules.Count(&ar.Spec))}
 	loaded := 0
-	for _, s := range o.Servers {
+	for i, s := range o.Servers {
 		if s.Loaded {
 			loaded++
+		}
+		if i >= maxServers {
+			continue
 		}
 		out.Servers = append(out.Servers, v1alpha1.RuleServerStatus{
 			Namespace: s.Namespace, Name: s.Name, Revision: s.Revision, Loaded: s.Loaded, Message: s.Message,
@@ -75,6 +81,9 @@ func ruleVerdict(o Rule, loaded int) verdict {
 func ruleLoaded(o Rule, v verdict, loaded int) metav1.Condition {
 	if v.state == ready {
 		return condition(v1alpha1.ConditionLoaded, true, v1alpha1.ReasonLoaded, v.message)
+	}
+	if len(o.Servers) == 0 {
+		return condition(v1alpha1.ConditionLoaded, false, v1alpha1.ReasonNotSelected, "no PrometheusServer selects this AlertRule")
 	}
 	if anyLastGood(o.Servers) {
 		return condition(v1alpha1.ConditionLoaded, false, v1alpha1.ReasonLastGoodLoaded, "the last good version stays loaded, this one is not")

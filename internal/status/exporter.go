@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+	"github.com/hearth-monitoring/hearth/internal/stack"
 )
 
 // Exporter is what was observed of a NodeExporter.
@@ -50,7 +51,7 @@ func OfExporter(ne *v1alpha1.NodeExporter, observed *Exporter, err error) v1alph
 			Name: p.Name, DaemonSet: p.DaemonSet, Nodes: p.Nodes, Ready: p.Ready, Updated: p.Updated,
 		})
 	}
-	v := exporterVerdict(o, out.Nodes)
+	v := exporterVerdict(ne, o, out.Nodes)
 	if err != nil {
 		v = failed(err)
 	}
@@ -68,18 +69,16 @@ func leastUp(scrapes []Scrape) *int32 {
 	return out
 }
 
-func exporterVerdict(o Exporter, nodes int32) verdict {
+func exporterVerdict(ne *v1alpha1.NodeExporter, o Exporter, nodes int32) verdict {
 	var waiting []string
 	for _, p := range o.Pools {
 		switch {
 		case !p.Settled:
 			waiting = append(waiting, "DaemonSet "+p.DaemonSet+" is being rolled out")
 		case p.Ready < p.Nodes:
-			text := fmt.Sprintf("DaemonSet %s is ready on %d of %s", p.DaemonSet, p.Ready, count(int(p.Nodes), "node"))
-			if p.Waiting != "" {
-				text += ": " + p.Waiting
-			}
-			waiting = append(waiting, text)
+			waiting = append(waiting, fmt.Sprintf("DaemonSet %s is ready on %d of %s: %s", p.DaemonSet, p.Ready, count(int(p.Nodes), "node"),
+				firstText(p.Waiting, fmt.Sprintf("pods are starting (kubectl -n %s describe daemonset,pod -l %s=%s,%s=%s shows what they wait for)",
+					ne.Namespace, stack.LabelNodeExporter, ne.Name, stack.LabelPool, p.Name))))
 		case p.Updated < p.Nodes:
 			waiting = append(waiting, fmt.Sprintf("DaemonSet %s is updated on %d of %s", p.DaemonSet, p.Updated, count(int(p.Nodes), "node")))
 		}
@@ -102,7 +101,7 @@ func scrapedCondition(o Exporter, ready int32) metav1.Condition {
 	for _, s := range o.Scrapes {
 		switch {
 		case s.Up == nil:
-			return unknown(kind, s.Server+" has not reported on it yet")
+			return unknown(kind, s.Server+" says nothing of it yet: see whether that server is Ready and Loaded")
 		case *s.Up < ready:
 			return condition(kind, false, v1alpha1.ReasonNotScraped, fmt.Sprintf("%s scrapes %d of %s: %s", s.Server, *s.Up,
 				count(int(ready), "ready exporter"), firstText(s.LastError, "the others are not scraped yet")))

@@ -61,7 +61,7 @@ func OfServer(ps *v1alpha1.PrometheusServer, observed *Server, err error) v1alph
 	out.Rules = rulesStatus(o)
 	out.Storage = storage(o.Claims)
 	facts(&out, o.Pods)
-	v := serverVerdict(o)
+	v := serverVerdict(ps, o)
 	if err != nil {
 		v = failed(err)
 	}
@@ -121,40 +121,47 @@ func storage(claims []Claim) []v1alpha1.ClaimStatus {
 	return out
 }
 
-func serverVerdict(o Server) verdict {
+func serverVerdict(ps *v1alpha1.PrometheusServer, o Server) verdict {
 	if o.Replicas == 0 && len(o.Pods) == 0 {
 		return verdict{ready, v1alpha1.ReasonScaledToZero, "replicas is 0: nothing runs, the claims are kept"}
 	}
 	for _, p := range o.Pods {
-		if p.Report != nil && p.Report.Error != "" && p.Report.Published >= o.Revision {
-			return verdict{reconciling, v1alpha1.ReasonLoadFailed, fmt.Sprintf(
-				"%s runs revision %d and refuses revision %d: %s", p.Name, p.Report.Loaded, p.Report.Published, p.Report.Error)}
+		if why := p.loadFailure(o.Revision); why != "" {
+			return verdict{reconciling, v1alpha1.ReasonLoadFailed, why}
 		}
 	}
-	if waiting := waitingFor(o); len(waiting) > 0 {
+	if waiting := waitingFor(ps, o); len(waiting) > 0 {
 		return verdict{reconciling, v1alpha1.ReasonProgressing, strings.Join(waiting, "; ")}
 	}
 	return verdict{ready, v1alpha1.ReasonReady, fmt.Sprintf("%s, revision %d loaded", count(len(o.Pods), "replica"), o.Revision)}
 }
 
+// loadFailure is why a replica can't load the revision, empty if it can or has not tried. A server that is not ready is
+// an obstacle as well, but one that passes, and the report's own reason says so.
+func (p Pod) loadFailure(revision int64) string {
+	r := p.Report
+	switch {
+	case r == nil || r.Error == "" || r.Error == r.ReadyReason || r.Published < revision:
+		return ""
+	case r.Loaded == 0:
+		return fmt.Sprintf("%s cannot load revision %d and has no other: %s", p.Name, r.Published, r.Error)
+	}
+	return fmt.Sprintf("%s cannot load revision %d and goes on with revision %d: %s", p.Name, r.Published, r.Loaded, r.Error)
+}
+
 // waitingFor lists what is not yet as it should be.
-func waitingFor(o Server) []string {
+func waitingFor(ps *v1alpha1.PrometheusServer, o Server) []string {
 	var out []string
-	if n := int32(len(o.Pods)); n != o.Replicas {
-		out = append(out, fmt.Sprintf("%d of %s exist", n, count(int(o.Replicas), "pod")))
+	switch n := len(o.Pods); {
+	case n < int(o.Replicas):
+		out = append(out, fmt.Sprintf("%d of %s created (kubectl -n %s describe statefulset %s shows what is in the way)",
+			n, count(int(o.Replicas), "pod"), ps.Namespace, stack.NamesOf(ps.Name).Base))
+	case n > int(o.Replicas):
+		out = append(out, count(n-int(o.Replicas), "pod")+" too many, being stopped")
 	}
 	for _, p := range o.Pods {
-		switch {
-		case !p.Ready:
-			reason := p.Waiting
-			if p.Report != nil {
-				reason = firstText(p.Report.ReadyReason, reason)
-			}
-			out = append(out, p.Name+" is not ready: "+firstText(reason, "it is starting"))
-		case p.Report == nil:
-			out = append(out, p.Name+" has not reported yet")
-		case p.Report.Loaded != o.Revision:
-			out = append(out, fmt.Sprintf("%s is loading revision %d", p.Name, o.Revision))
+		if text := p.waitingFor(ps.Namespace, o.Revision); text != "" {
+			out = append(out, text)
 		}
 	}
 	if len(out) == 0 && o.Updated < o.Replicas {
@@ -162,10 +169,28 @@ func waitingFor(o Server) []string {
 	}
 	for _, c := range o.Claims {
 		if c.Capacity != nil && c.Capacity.Cmp(c.Requested) < 0 {
-			out = append(out, fmt.Sprintf("%s grows from %s to %s", c.Name, c.Capacity.String(), c.Requested.String()))
+			out = append(out, fmt.Sprintf("claim %s is growing from %s to %s (kubectl -n %s describe pvc %s shows how far it is)",
+				c.Name, c.Capacity.String(), c.Requested.String(), ps.Namespace, c.Name))
 		}
 	}
 	return out
+}
+
+func (p Pod) waitingFor(namespace string, revision int64) string {
+	switch {
+	case !p.Ready:
+		reason := p.Waiting
+		if p.Report != nil {
+			reason = firstText(p.Report.ReadyReason, reason)
+		}
+		return p.Name + " is not ready: " + firstText(reason,
+			fmt.Sprintf("it is starting (kubectl -n %s describe pod %s shows what it waits for)", namespace, p.Name))
+	case p.Report == nil:
+		return fmt.Sprintf("%s is ready, but its reloader has not answered the operator yet (port %d, which a NetworkPolicy must let through)", p.Name, replica.Port)
+	case p.Report.Loaded != revision:
+		return fmt.Sprintf("%s is loading revision %d", p.Name, revision)
+	}
+	return ""
 }
 
 func firstText(all ...string) string {

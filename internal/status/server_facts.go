@@ -13,8 +13,9 @@ import (
 
 // Bounds of what a status and a message name.
 const (
-	maxJobs      = 100
-	maxJobsNamed = 3
+	maxJobs       = 100
+	maxJobsNamed  = 3
+	maxRulesNamed = 3
 )
 
 // facts are what the replicas that are ready say about themselves. While none is, there is nothing to be said about
@@ -68,21 +69,25 @@ func targets(jobs map[string]*v1alpha1.JobStatus) *v1alpha1.TargetsStatus {
 
 func loadedCondition(o Server) metav1.Condition {
 	const kind = v1alpha1.ConditionLoaded
-	if len(o.Pods) == 0 {
+	switch {
+	case len(o.Pods) > 0:
+	case o.Replicas > 0:
+		return condition(kind, false, v1alpha1.ReasonLoading, "no pod runs yet")
+	default:
 		return condition(kind, false, v1alpha1.ReasonScaledToZero, "no pod runs")
 	}
 	loading := 0
 	for _, p := range o.Pods {
-		switch {
-		case p.Report != nil && p.Report.Error != "" && p.Report.Published >= o.Revision:
-			return condition(kind, false, v1alpha1.ReasonLoadFailed, p.Name+": "+p.Report.Error)
-		case p.Report == nil || p.Report.Loaded != o.Revision:
+		if why := p.loadFailure(o.Revision); why != "" {
+			return condition(kind, false, v1alpha1.ReasonLoadFailed, why)
+		}
+		if p.Report == nil || p.Report.Loaded != o.Revision {
 			loading++
 		}
 	}
 	if loading > 0 {
 		return condition(kind, false, v1alpha1.ReasonLoading,
-			fmt.Sprintf("%d of %s have not loaded revision %d yet", loading, count(len(o.Pods), "pod"), o.Revision))
+			fmt.Sprintf("revision %d is loaded by %d of %s so far", o.Revision, len(o.Pods)-loading, count(len(o.Pods), "pod")))
 	}
 	return condition(kind, true, v1alpha1.ReasonLoaded, fmt.Sprintf("every replica runs revision %d", o.Revision))
 }
@@ -90,7 +95,7 @@ func loadedCondition(o Server) metav1.Condition {
 func targetsCondition(t *v1alpha1.TargetsStatus) metav1.Condition {
 	const kind = v1alpha1.ConditionTargetsHealthy
 	if t == nil {
-		return unknown(kind, "no replica is ready to say")
+		return unknown(kind, "no replica is ready, so nothing is known of the targets")
 	}
 	var down []string
 	jobs := 0
@@ -122,7 +127,10 @@ func rulesCondition(o Server) metav1.Condition {
 	if len(rejected) == 0 {
 		return condition(kind, true, v1alpha1.ReasonAllAccepted, count(len(o.Verdicts), "AlertRule")+" selected, none rejected")
 	}
-	named := strings.Join(rejected[:min(len(rejected), maxJobsNamed)], ", ")
+	named := strings.Join(rejected[:min(len(rejected), maxRulesNamed)], ", ")
+	if more := len(rejected) - maxRulesNamed; more > 0 {
+		named += fmt.Sprintf(" and %d more", more)
+	}
 	return condition(kind, false, v1alpha1.ReasonRulesRejected, fmt.Sprintf(
-		"%d of %s rejected: %s; kubectl describe alertrule says why", len(rejected), count(len(o.Verdicts), "selected AlertRule"), named))
+		"%d of %s rejected: %s; status.rules.rejections says why", len(rejected), count(len(o.Verdicts), "selected AlertRule"), named))
 }

@@ -1,0 +1,129 @@
+// Package stacktest reads declarations for tests: YAML as users write it, with what the API server adds.
+package stacktest
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/defaulting"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/yaml"
+
+	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+	"github.com/hearth-monitoring/hearth/internal/stack"
+)
+
+// Images are the operator's defaults in tests.
+var Images = stack.Images{Hearth: "hearth:test", PrometheusVersion: "3.15.0"}
+
+// Declared is what a file declares.
+type Declared struct {
+	Servers       []v1alpha1.PrometheusServer
+	NodeExporters []v1alpha1.NodeExporter
+	AlertRules    []v1alpha1.AlertRule
+	// NamespaceLabels are the labels of each declared namespace, by its name.
+	NamespaceLabels map[string]map[string]string
+}
+
+// Inputs are what the operator would gather for one of the servers.
+func (d Declared) Inputs(server *v1alpha1.PrometheusServer) stack.Inputs {
+	return stack.Inputs{
+		Server: server, NodeExporters: d.NodeExporters, AlertRules: d.AlertRules,
+		NamespaceLabels: d.NamespaceLabels, Images: Images,
+	}
+}
+
+// ExporterInputs are what the operator would gather for one of the exporters.
+func (d Declared) ExporterInputs(exporter *v1alpha1.NodeExporter) stack.ExporterInputs {
+	return stack.ExporterInputs{Exporter: exporter, Servers: d.Servers, NamespaceLabels: d.NamespaceLabels, Images: Images}
+}
+
+// Read reads a file of many documents and applies the defaults of the CRDs, which are in config/crd. A field that the
+// types don't have is an error.
+func Read(crds fs.FS, text []byte) (Declared, error) {
+	out := Declared{NamespaceLabels: map[string]map[string]string{}}
+	documents := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(text)))
+	for i := 1; ; i++ {
+		document, err := documents.Read()
+		if errors.Is(err, io.EOF) {
+			return out, nil
+		}
+		if err == nil {
+			err = out.add(crds, document)
+		}
+		if err != nil {
+			return Declared{}, fmt.Errorf("document %d: %w", i, err)
+		}
+	}
+}
+
+func (d *Declared) add(crds fs.FS, document []byte) error {
+	var object map[string]any
+	if err := yaml.Unmarshal(document, &object); err != nil || object == nil {
+		return err
+	}
+	switch kind := object["kind"]; kind {
+	case "Namespace":
+		var ns corev1.Namespace
+		if err := yaml.UnmarshalStrict(document, &ns); err != nil {
+			return err
+		}
+		labels := map[string]string{corev1.LabelMetadataName: ns.Name}
+		for k, v := range ns.Labels {
+			labels[k] = v
+		}
+		d.NamespaceLabels[ns.Name] = labels
+		return nil
+	case "PrometheusServer":
+		return add(crds, "prometheusservers", object, &d.Servers)
+	case "NodeExporter":
+		return add(crds, "nodeexporters", object, &d.NodeExporters)
+	case "AlertRule":
+		return add(crds, "alertrules", object, &d.AlertRules)
+	default:
+		return fmt.Errorf("kind %v is none that Hearth reads", kind)
+	}
+}
+
+func add[T any](crds fs.FS, plural string, object map[string]any, to *[]T) error {
+	structural, err := schemaOf(crds, plural)
+	if err != nil {
+		return err
+	}
+	defaulting.Default(object, structural)
+	text, err := yaml.Marshal(object)
+	if err != nil {
+		return err
+	}
+	var typed T
+	if err := yaml.UnmarshalStrict(text, &typed); err != nil {
+		return err
+	}
+	*to = append(*to, typed)
+	return nil
+}
+
+func schemaOf(crds fs.FS, plural string) (*schema.Structural, error) {
+	text, err := fs.ReadFile(crds, "monitoring.hearth.dev_"+plural+".yaml")
+	if err != nil {
+		return nil, err
+	}
+	var crd apiextensionsv1.CustomResourceDefinition
+	if err := yaml.Unmarshal(text, &crd); err != nil {
+		return nil, err
+	}
+	var props apiextensions.JSONSchemaProps
+	if err := apiextensionsv1.Convert_v1_JSONSchemaProps_To_apiextensions_JSONSchemaProps(
+		crd.Spec.Versions[0].Schema.OpenAPIV3Schema, &props, nil); err != nil {
+		return nil, err
+	}
+	return schema.NewStructural(&props)
+}
