@@ -15,6 +15,7 @@ func (c *Cluster) processes(nodes int) []string {
 	for _, p := range c.controllers() {
 		names = append(names, p.name)
 	}
+	names = append(names, c.provisioner().name)
 	for n := range nodes {
 		containerd, kubelet, proxy := c.nodeProcesses(n + 1)
 		names = append(names, holder(n+1), containerd.name, kubelet.name, proxy.name)

@@ -155,6 +155,12 @@ func (c *Cluster) boot(nodes int) error {
 		return err
 	}
 	c.say("API server: ready")
+	for _, p := range c.controllers() {
+		if err := c.ensure(p); err != nil {
+			<-runtimes
+			return err
+		}
+	}
 	if err := <-runtimes; err != nil {
 		return err
 	}
@@ -162,14 +168,12 @@ func (c *Cluster) boot(nodes int) error {
 	if err := c.startNodes(nodes); err != nil {
 		return err
 	}
-	// Before the controllers: the provisioner's rights are among them.
+	// Before the provisioner, whose rights are among them.
 	if err := c.applyManifests(); err != nil {
 		return err
 	}
-	for _, p := range c.controllers() {
-		if err := c.ensure(p); err != nil {
-			return err
-		}
+	if err := c.ensure(c.provisioner()); err != nil {
+		return err
 	}
 	return c.waitReady(a, nodes)
 }

@@ -17,6 +17,42 @@ import (
 // TestUpDown is the tool's promise, on this machine: three nodes that work, an unclean stop that the next start mends, and
 // after the end nothing of it left. It runs beside a cluster of the developer's own.
 func TestUpDown(t *testing.T) {
+	c := upDownCluster(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	defer cancel()
+
+	before := takeSnapshot(t, c)
+	t.Cleanup(func() {
+		if err := c.Down(); err != nil {
+			t.Error(err)
+		}
+	})
+	up(t, ctx, c, 3)
+	load(t, ctx, c)
+	apply(t, c)
+	t.Run("Pods", func(t *testing.T) { checkPods(t, c) })
+	t.Run("Claim", func(t *testing.T) { checkClaim(t, c) })
+
+	killAll(t, c, 3)
+	up(t, ctx, c, 1)
+	// A process that ended is started again, without anything being lost; and nodes can be added.
+	if p, alive := host.Recorded(c.pidFile("kube-scheduler")); !alive || p.Kill() != nil {
+		t.Error("no scheduler to kill")
+	}
+	up(t, ctx, c, 2)
+
+	if err := c.Down(); err != nil {
+		t.Fatal(err)
+	}
+	compare(t, before, takeSnapshot(t, c))
+	if err := c.Down(); err != nil {
+		t.Error("down again:", err)
+	}
+}
+
+// upDownCluster is the test's own cluster, which is down; the test is skipped, or fails, where it can't be had.
+func upDownCluster(t *testing.T) *Cluster {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("SKIPPED: -short, and this starts a cluster")
 	}
@@ -42,46 +78,7 @@ func TestUpDown(t *testing.T) {
 	if err := c.Down(); err != nil { // What an earlier run that was stopped has left.
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
-	defer cancel()
-
-	before := takeSnapshot(t, c)
-	t.Cleanup(func() {
-		if err := c.Down(); err != nil {
-			t.Error(err)
-		}
-	})
-	up(t, ctx, c, 3)
-	load(t, ctx, c)
-	apply(t, c)
-	t.Run("Pods", func(t *testing.T) { checkPods(t, c) })
-	t.Run("Claim", func(t *testing.T) { checkClaim(t, c) })
-
-	// Everything of the tool's own is killed; the pods' processes, and all else, stay behind.
-	for _, name := range c.processes(3) {
-		if p, alive := host.Recorded(c.pidFile(name)); alive {
-			if err := p.Kill(); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	if err := c.Healthy(3); err == nil {
-		t.Error("all processes killed, and it says it is healthy")
-	}
-	up(t, ctx, c, 1)
-	// A process that ended is started again, without anything being lost; and nodes can be added.
-	if p, alive := host.Recorded(c.pidFile("kube-scheduler")); !alive || p.Kill() != nil {
-		t.Error("no scheduler to kill")
-	}
-	up(t, ctx, c, 2)
-
-	if err := c.Down(); err != nil {
-		t.Fatal(err)
-	}
-	compare(t, before, takeSnapshot(t, c))
-	if err := c.Down(); err != nil {
-		t.Error("down again:", err)
-	}
+	return c
 }
 
 func up(t *testing.T, ctx context.Context, c *Cluster, nodes int) {
@@ -95,6 +92,26 @@ func up(t *testing.T, ctx context.Context, c *Cluster, nodes int) {
 	t.Logf("up --nodes %d took %s", nodes, took.Round(100*time.Millisecond))
 	if took > time.Minute {
 		t.Errorf("up --nodes %d took %s: more than the minute it may", nodes, took)
+	}
+}
+
+// killAll kills everything of the tool's own. The pods' processes, their containers' keepers and all else stay behind.
+func killAll(t *testing.T, c *Cluster, nodes int) {
+	t.Helper()
+	for _, name := range c.processes(nodes) {
+		p, alive := host.Recorded(c.pidFile(name))
+		if !alive {
+			t.Errorf("%s does not run", name)
+		}
+		if err := p.Kill(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Healthy(nodes); err == nil {
+		t.Error("all processes killed, and it says it is healthy")
+	}
+	if left := c.groups.Processes(c.group()); len(left) == 0 {
+		t.Error("no process of a pod was left, so this shows less than it should")
 	}
 }
 
