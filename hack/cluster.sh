@@ -24,7 +24,9 @@ On a cluster of yours:    make $1 KUBECONFIG=FILE IMG=IMAGE"
     return
   fi
   command -v kubectl > /dev/null || die "KUBECONFIG is set, but there is no kubectl to talk to that cluster with. Install one."
-  say "using the cluster of KUBECONFIG=$KUBECONFIG, context $(kubectl config current-context)"
+  local context
+  context=$(kubectl config current-context) || die "KUBECONFIG=$KUBECONFIG names no cluster to use."
+  say "using the cluster of KUBECONFIG=$KUBECONFIG, context $context"
 }
 
 # On a cluster of somebody else's, the image has to be where its nodes can pull it, or on them.
@@ -143,12 +145,14 @@ remove_samples() {
 
 # Removing a kind removes every object of it, which is for their owners to do.
 uninstall() {
-  local left=""
-  if kube get -k config/crd > /dev/null 2>&1; then
-    left=$(kube get prometheusservers,nodeexporters,alertrules -A -o name)
-  fi
-  [[ -z $left ]] || die "There are still objects of Hearth's kinds. Delete them first, then run this again:
-$(kube get prometheusservers,nodeexporters,alertrules -A)"
+  local kind kinds left=""
+  kinds=$(kube get customresourcedefinitions -o name --ignore-not-found \
+    alertrules.monitoring.hearth.dev nodeexporters.monitoring.hearth.dev prometheusservers.monitoring.hearth.dev)
+  for kind in $kinds; do
+    left+=$(kube get "${kind#*/}" -A --no-headers -o custom-columns=KIND:.kind,NS:.metadata.namespace,NAME:.metadata.name)$'\n'
+  done
+  [[ ! $left =~ [^[:space:]] ]] || die "There are still objects of Hearth's kinds. Delete them first, then run this again:
+$left"
   say "removing the operator and the kinds"
   IMG=none render | kube delete --ignore-not-found -f -
 }
