@@ -115,6 +115,7 @@ func (c *Cluster) controllers() []process {
 			"--kube-api-qps=200", "--kube-api-burst=400",
 			"--service-account-private-key-file=" + d.Key("service-accounts"),
 			"--cluster-signing-cert-file=" + d.Cert("ca"), "--cluster-signing-key-file=" + d.Key("ca"),
+			"--flex-volume-plugin-dir=" + c.path("flex"), // or it makes one in /usr
 			// Each node's pods have the range that its network configuration names.
 			"--allocate-node-cidrs=false",
 			"--authentication-kubeconfig=" + c.path("conf", "controller-manager.kubeconfig"),

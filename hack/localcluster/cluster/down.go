@@ -64,6 +64,14 @@ func (c *Cluster) remove() error {
 		return fmt.Errorf("cgroups: %w", err)
 	}
 	c.groups.RemoveIfEmpty(cgroupParent)
+	if !c.groups.Exists(cgroupParent) {
+		// The last cluster takes the places along that nodes' own folders are mounted on; what holds anything is not ours.
+		for _, p := range places {
+			if p.made {
+				_ = os.Remove(p.place)
+			}
+		}
+	}
 	if err := host.RemoveTree(c.State); err != nil {
 		return fmt.Errorf("files: %w", err)
 	}

@@ -15,19 +15,45 @@ import (
 )
 
 // prepareMounts makes the node's mount namespace its own: what is mounted there is seen by the node's processes only and
-// goes with them. containerd's shims and the kubelet's logs have fixed places below /run and /var/log, so each node has its own.
+// goes with them. Without --no-mtab, mount would leave a note in this machine's /run.
 const prepareMounts = `set -e
-mount --make-rslave /
-mount --make-rshared /
-mount -t tmpfs -o mode=755 tmpfs /run
-mount --bind "$1" /var/log
+mount --no-mtab --make-rslave /
+mount --no-mtab --make-rshared /
+mount --no-mtab -t tmpfs -o mode=755 tmpfs /run
+while [ $# -gt 0 ]; do
+  mount --no-mtab --bind "$1" "$2"
+  # In a group of its own, or what is mounted below would appear at the source too.
+  mount --no-mtab --make-private "$2"
+  mount --no-mtab --make-shared "$2"
+  shift 2
+done
 `
+
+// places are where a node's programs write whatever they are told (the kubelet its sockets and logs, containerd what its network
+// plugins said), and so each node has folders of its own there.
+var places = []struct {
+	place, folder string
+	made          bool // by us, where it is missing, and so ours to remove when it is empty
+}{
+	{"/var/log", "log", false},
+	{"/var/lib/kubelet", "kubelet", true},
+	{"/var/lib/cni", "cni/state", true},
+}
 
 // makeNode makes a node's namespaces, its interface and its cgroup.
 func (c *Cluster) makeNode(n int) error {
-	for _, dir := range []string{"log", "containerd", "cni/net.d", "cni/state", "kubelet", "opt"} {
+	for _, dir := range []string{"containerd", "cni/net.d", "opt"} {
 		if err := os.MkdirAll(c.nodePath(n, dir), 0o755); err != nil {
 			return err
+		}
+	}
+	script := []string{"sh", "-c", prepareMounts, "mounts"}
+	for _, p := range places {
+		for _, dir := range []string{c.nodePath(n, p.folder), p.place} {
+			if err := os.MkdirAll(dir, 0o755); err != nil {
+				return err
+			}
+			script = append(script, dir)
 		}
 	}
 	_, had := host.Recorded(c.pidFile(holder(n)))
@@ -36,7 +62,7 @@ func (c *Cluster) makeNode(n int) error {
 		return err
 	}
 	if !had {
-		if _, err := c.enter(n, "sh", "-c", prepareMounts, "mounts", c.nodePath(n, "log")); err != nil {
+		if _, err := c.enter(n, script...); err != nil {
 			return err
 		}
 	}
@@ -84,8 +110,7 @@ func (c *Cluster) nodeProcesses(n int) (containerd, kubelet, proxy process) {
 	containerd = process{name: name + ".containerd", node: n, args: []string{"containerd", "--config", c.nodePath(n, "containerd.toml")}}
 	kubelet = process{name: name + ".kubelet", node: n, args: []string{
 		c.program("kubelet"), "--v=1", "--config=" + c.nodePath(n, "kubelet.json"), "--kubeconfig=" + c.nodePath(n, "kubelet.kubeconfig"),
-		"--hostname-override=" + name, "--node-ip=" + c.nodeAddress(n).String(), "--root-dir=" + c.nodePath(n, "kubelet"),
-		"--cert-dir=" + c.nodePath(n, "kubelet", "pki"),
+		"--hostname-override=" + name, "--node-ip=" + c.nodeAddress(n).String(),
 	}}
 	proxy = process{name: name + ".kube-proxy", node: n, args: []string{
 		c.program("kube-proxy"), "--v=1", "--config=" + c.nodePath(n, "kube-proxy.json"), "--hostname-override=" + name,
@@ -144,7 +169,7 @@ func (c *Cluster) kubeletConfig(n int) object {
 		"clusterDomain":            domain,
 		"resolvConf":               c.nodePath(n, "resolv.conf"),
 		"containerRuntimeEndpoint": "unix:///run/containerd/containerd.sock",
-		"volumePluginDir":          c.nodePath(n, "kubelet", "volume-plugins"),
+		"volumePluginDir":          "/var/lib/kubelet/volume-plugins",
 		// The machine's disk is shared with everything else on it; that it is nearly full is no reason to evict anybody, or
 		// to remove images that can't be pulled again.
 		"evictionHard":                  object{"nodefs.available": "0%", "nodefs.inodesFree": "0%", "imagefs.available": "0%", "imagefs.inodesFree": "0%"},
@@ -174,7 +199,7 @@ func (c *Cluster) networkConfig(n int) object {
 			{
 				"type": "ptp", "ipMasq": false,
 				"ipam": object{
-					"type": "host-local", "dataDir": c.nodePath(n, "cni", "state"),
+					"type":   "host-local",
 					"ranges": [][]object{{{"subnet": c.podRange(n).String()}}},
 					"routes": []object{{"dst": "0.0.0.0/0"}},
 				},

@@ -77,9 +77,9 @@ func Install(names []string, out io.Writer) error {
 	if err != nil {
 		return missingError(names, err)
 	}
-	if _, err := os.Stat("/run/systemd/system"); err == nil && slices.Contains(names, "containerd") {
-		// Or systemd starts it at the next boot. Best effort: a unit that is not there needs no disabling.
-		_, _ = Run("systemctl", "disable", "--now", "containerd.service")
+	if slices.Contains(names, "containerd") {
+		// Or systemd, if there is one, starts it at the next boot.
+		_, _ = Run("systemctl", "disable", "containerd.service")
 	}
 	return nil
 }

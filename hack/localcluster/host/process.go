@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Process is a running process: an ID alone may be another's by now, so the time it started goes with it.
@@ -96,7 +97,7 @@ func (p Process) Alive() bool {
 	return err == nil && now == p
 }
 
-// Kill ends the process, if it is still the one that was meant.
+// Kill ends the process, if it is still the one that was meant, and waits until it has ended.
 func (p Process) Kill() error {
 	if !p.Alive() {
 		return nil
@@ -104,7 +105,13 @@ func (p Process) Kill() error {
 	if err := syscall.Kill(p.PID, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("kill %d: %w", p.PID, err)
 	}
-	return nil
+	for range 500 {
+		if !p.Alive() {
+			return nil
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return fmt.Errorf("process %d was killed and does not end", p.PID)
 }
 
 var errEnded = errors.New("ended")
