@@ -171,32 +171,37 @@ kubeconfig() {
   if local_cluster; then bin/localcluster kubeconfig; else echo "$KUBECONFIG"; fi
 }
 
-case "${1:-}" in
-up)
-  check up
-  need_image up
-  deploy
-  samples
-  show
-  ;;
-down | uninstall)
-  check "$1"
-  "$1"
-  ;;
-install | samples)
-  check "$1"
-  if local_cluster; then start; fi
-  "$1"
-  ;;
-deploy)
-  check deploy
-  need_image deploy
-  deploy
-  ;;
-kubeconfig)
-  kubeconfig
-  ;;
-*)
-  die "usage: hack/cluster.sh up | down | install | deploy | samples | uninstall | kubeconfig"
-  ;;
-esac
+main() {
+  case "${1:-}" in
+  up)
+    check up
+    need_image up
+    deploy
+    samples
+    show
+    ;;
+  down | uninstall)
+    check "$1"
+    "$1"
+    ;;
+  install | samples)
+    check "$1"
+    if local_cluster; then start; fi
+    "$1"
+    ;;
+  deploy)
+    check deploy
+    need_image deploy
+    deploy
+    ;;
+  kubeconfig)
+    kubeconfig
+    ;;
+  *)
+    die "usage: hack/cluster.sh up | down | install | deploy | samples | uninstall | kubeconfig"
+    ;;
+  esac
+}
+
+# On one line, so that the script may be edited while it runs.
+main "$@"; exit
