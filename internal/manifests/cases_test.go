@@ -176,6 +176,9 @@ func payload(t *testing.T, object *corev1.ConfigMap) string {
 		}
 		return fmt.Sprintf("# %s: revision %d, %d rules, in %s\n", bundle.ManifestKey, m.Revision, m.Rules, strings.Join(m.Names(), ", "))
 	}
-	files := unpacked(t, object)
-	return fmt.Sprintf("# %s: %s\n", bundle.PartKey, strings.Join(slices.Sorted(maps.Keys(files)), ", "))
+	files := slices.Sorted(maps.Keys(unpacked(t, object)))
+	if len(files) == 0 {
+		files = []string{"no files"}
+	}
+	return fmt.Sprintf("# %s: %s\n", bundle.PartKey, strings.Join(files, ", "))
 }

@@ -85,8 +85,8 @@ func affinity(s *stack.Stack) *corev1.Affinity {
 }
 
 func claim(s *stack.Stack) corev1.PersistentVolumeClaim {
+	// Without apiVersion and kind: inside of a StatefulSet the API drops them.
 	return corev1.PersistentVolumeClaim{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "PersistentVolumeClaim"},
 		ObjectMeta: metav1.ObjectMeta{Name: DataClaim, Labels: s.Labels},
 		Spec: corev1.PersistentVolumeClaimSpec{
 			AccessModes:      []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},

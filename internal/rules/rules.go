@@ -18,8 +18,8 @@ import (
 	"github.com/hearth-monitoring/hearth/internal/bundle"
 )
 
-// maxName leaves room for .yaml in the 255 bytes that a file's name can have.
-const maxName = 250
+// maxPath is how many bytes the name of a file can have.
+const maxPath = 255
 
 // File is the rule file that an AlertRule becomes.
 type File struct {
@@ -48,8 +48,9 @@ func Render(rule *v1alpha1.AlertRule) (File, error) {
 	}
 	file := File{Path: Path(rule.Namespace, rule.Name), Text: text, Rules: Count(&rule.Spec)}
 	// What can't be published would keep every other rule of the server from being published too.
-	if n := len(rule.Name); n > maxName {
-		return File{}, fmt.Errorf("metadata.name: has %d characters, more than the %d that a rule file's name can hold: make an AlertRule with a shorter name", n, maxName)
+	if over := len(file.Path) - maxPath; over > 0 {
+		return File{}, fmt.Errorf("metadata.name: has %d characters, and a rule file in namespace %s can be named after %d: make an AlertRule with a shorter name",
+			len(rule.Name), rule.Namespace, len(rule.Name)-over)
 	}
 	if errs := durations(&rule.Spec); len(errs) > 0 {
 		return File{}, errors.Join(errs...)
@@ -57,7 +58,10 @@ func Render(rule *v1alpha1.AlertRule) (File, error) {
 	if err := check(text); err != nil {
 		return File{}, err
 	}
-	return file, fits(file)
+	if err := fits(file); err != nil {
+		return File{}, err
+	}
+	return file, nil
 }
 
 // fits refuses a file that alone is more than one published object can hold.
@@ -89,22 +93,22 @@ func Count(spec *v1alpha1.AlertRuleSpec) int {
 // error names neither field nor rule.
 func durations(spec *v1alpha1.AlertRuleSpec) []error {
 	var errs []error
-	one := func(at, d string) {
+	one := func(at, name string, d v1alpha1.RuleDuration) {
 		if d == "" {
 			return
 		}
-		if _, err := model.ParseDuration(d); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %q: %w", at, d, err))
+		if _, err := model.ParseDuration(string(d)); err != nil {
+			errs = append(errs, fmt.Errorf("%s.%s: %q: %w", at, name, d, err))
 		}
 	}
 	for _, g := range spec.Groups {
-		at := fmt.Sprintf("spec.groups[%s]", g.Name)
-		one(at+".interval", string(g.Interval))
-		one(at+".query_offset", string(g.QueryOffset))
+		group := fmt.Sprintf("spec.groups[%s]", g.Name)
+		one(group, "interval", g.Interval)
+		one(group, "query_offset", g.QueryOffset)
 		for i, r := range g.Rules {
-			rule := fmt.Sprintf("%s.rules[%d] (%s)", at, i, r.Alert+r.Record)
-			one(rule+".for", string(r.For))
-			one(rule+".keep_firing_for", string(r.KeepFiringFor))
+			rule := at(g.Name, i, r.Alert+r.Record)
+			one(rule, "for", r.For)
+			one(rule, "keep_firing_for", r.KeepFiringFor)
 		}
 	}
 	return errs
@@ -135,7 +139,15 @@ func locate(err error) error {
 	if in.Rule == 0 {
 		return fmt.Errorf("spec.groups[%s]: %w", in.Group, cause)
 	}
-	return fmt.Errorf("spec.groups[%s].rules[%d] (%s): %w", in.Group, in.Rule-1, in.RuleName, cause)
+	return fmt.Errorf("%s: %w", at(in.Group, in.Rule-1, in.RuleName), cause)
+}
+
+// at is where a rule is, with its name: nobody likes counting rules.
+func at(group string, i int, name string) string {
+	if name == "" {
+		return fmt.Sprintf("spec.groups[%s].rules[%d]", group, i)
+	}
+	return fmt.Sprintf("spec.groups[%s].rules[%d] (%s)", group, i, name)
 }
 
 // CountIn is the number of rules in a rule file that Render made, 0 if it is not one.

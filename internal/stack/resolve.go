@@ -149,7 +149,9 @@ func retention(spec *v1alpha1.PrometheusServerSpec, path *field.Path) (Retention
 	if err != nil {
 		errs = append(errs, field.Invalid(path.Child("time"), spec.Retention.Time, err.Error()))
 	}
-	r := Retention{Time: time, Size: *resource.NewQuantity(spec.Storage.Size.Value()/100*retentionShare, resource.BinarySI)}
+	claim := spec.Storage.Size.Value()
+	// In two steps, because a hundred times a large claim is more than an int64 holds.
+	r := Retention{Time: time, Size: *resource.NewQuantity(claim/100*retentionShare+claim%100*retentionShare/100, resource.BinarySI)}
 	if size := spec.Retention.Size; size != nil {
 		if size.Cmp(spec.Storage.Size) > 0 {
 			errs = append(errs, field.Invalid(path.Child("size"), size.String(),

@@ -1,0 +1,242 @@
+package manifests_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/hearth-monitoring/hearth/internal/manifests"
+)
+
+// podOf is the pod that an object runs, nil if it runs none.
+func podOf(o manifests.Object) *corev1.PodSpec {
+	if template := templateOf(o); template != nil {
+		return &template.Spec
+	}
+	return nil
+}
+
+func templateOf(o manifests.Object) *corev1.PodTemplateSpec {
+	switch o := o.(type) {
+	case *appsv1.StatefulSet:
+		return &o.Spec.Template
+	case *appsv1.DaemonSet:
+		return &o.Spec.Template
+	}
+	return nil
+}
+
+func containers(pod *corev1.PodSpec) []corev1.Container {
+	return slices.Concat(pod.InitContainers, pod.Containers)
+}
+
+func forEachPod(t *testing.T, test func(t *testing.T, owner owned, o manifests.Object, pod *corev1.PodSpec)) {
+	t.Helper()
+	forEachCase(t, func(t *testing.T, c testCase) {
+		for _, owner := range render(t, c.declared) {
+			for _, o := range owner.objects {
+				if pod := podOf(o); pod != nil {
+					t.Run(o.GetNamespace()+"."+o.GetName(), func(t *testing.T) { test(t, owner, o, pod) })
+				}
+			}
+		}
+	})
+}
+
+// TestPodsAreRestricted asserts the restricted Pod Security Standard field by field. The exporter's host paths are the one
+// exception, and they are mounted read-only.
+func TestPodsAreRestricted(t *testing.T) {
+	forEachPod(t, func(t *testing.T, owner owned, _ manifests.Object, pod *corev1.PodSpec) {
+		if pod.HostNetwork || pod.HostPID || pod.HostIPC {
+			t.Error("shares a namespace with the host")
+		}
+		s := pod.SecurityContext
+		if s == nil || s.RunAsNonRoot == nil || !*s.RunAsNonRoot || s.RunAsUser == nil || *s.RunAsUser == 0 {
+			t.Error("may run as root")
+		}
+		if s.SeccompProfile == nil || s.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault {
+			t.Error("has no seccomp profile")
+		}
+		if len(s.Sysctls) > 0 || s.SELinuxOptions != nil || s.AppArmorProfile != nil || s.WindowsOptions != nil {
+			t.Error("sets what the standard restricts")
+		}
+		for _, c := range containers(pod) {
+			checkRestricted(t, c)
+		}
+		checkVolumes(t, pod, owner.kind == "NodeExporter")
+	})
+}
+
+func checkRestricted(t *testing.T, c corev1.Container) {
+	t.Helper()
+	s := c.SecurityContext
+	if s == nil || s.AllowPrivilegeEscalation == nil || *s.AllowPrivilegeEscalation || s.Privileged != nil {
+		t.Errorf("container %s may gain privileges", c.Name)
+	}
+	if s.Capabilities == nil || !slices.Equal(s.Capabilities.Drop, []corev1.Capability{"ALL"}) || len(s.Capabilities.Add) > 0 {
+		t.Errorf("container %s keeps capabilities", c.Name)
+	}
+	if s.RunAsNonRoot != nil || s.RunAsUser != nil || s.SeccompProfile != nil || s.ProcMount != nil || s.SELinuxOptions != nil {
+		t.Errorf("container %s overrides what the pod sets", c.Name)
+	}
+	if s.ReadOnlyRootFilesystem == nil || !*s.ReadOnlyRootFilesystem {
+		t.Errorf("container %s can write to its image's files", c.Name)
+	}
+	for _, p := range c.Ports {
+		if p.HostPort != 0 || p.HostIP != "" {
+			t.Errorf("container %s takes a port of the host", c.Name)
+		}
+	}
+	if c.Lifecycle != nil {
+		t.Errorf("container %s has hooks, which this test does not look at", c.Name)
+	}
+}
+
+func checkVolumes(t *testing.T, pod *corev1.PodSpec, hostPaths bool) {
+	t.Helper()
+	for _, v := range pod.Volumes {
+		switch {
+		case v.EmptyDir != nil, v.Secret != nil:
+		case v.HostPath != nil && hostPaths:
+			for _, c := range containers(pod) {
+				for _, m := range c.VolumeMounts {
+					if m.Name == v.Name && (!m.ReadOnly || m.MountPropagation != nil && *m.MountPropagation == corev1.MountPropagationBidirectional) {
+						t.Errorf("container %s can write to the host's %s", c.Name, v.HostPath.Path)
+					}
+				}
+			}
+		default:
+			t.Errorf("volume %s is of a kind that is not allowed", v.Name)
+		}
+		if v.Secret != nil && v.Secret.Optional != nil && *v.Secret.Optional {
+			t.Errorf("without Secret %s the pod would start unprotected", v.Secret.SecretName)
+		}
+	}
+}
+
+// TestProbesReachAPort: a name must be that of a port of the probed container, a number that of a port of the pod.
+func TestProbesReachAPort(t *testing.T) {
+	forEachPod(t, func(t *testing.T, _ owned, _ manifests.Object, pod *corev1.PodSpec) {
+		var numbers []int32
+		for _, c := range containers(pod) {
+			for _, p := range c.Ports {
+				numbers = append(numbers, p.ContainerPort)
+			}
+		}
+		for _, c := range containers(pod) {
+			for _, probe := range []*corev1.Probe{c.StartupProbe, c.ReadinessProbe, c.LivenessProbe} {
+				if probe != nil && !reaches(probe, c, numbers) {
+					t.Errorf("container %s: no port for the probe %+v", c.Name, probe.ProbeHandler)
+				}
+			}
+			if c.ReadinessProbe == nil && c.StartupProbe == nil {
+				t.Errorf("container %s is taken for ready without being asked", c.Name)
+			}
+		}
+	})
+}
+
+func reaches(probe *corev1.Probe, c corev1.Container, numbers []int32) bool {
+	var port intstr.IntOrString
+	switch {
+	case probe.HTTPGet != nil && probe.HTTPGet.Host == "":
+		port = probe.HTTPGet.Port
+	case probe.TCPSocket != nil && probe.TCPSocket.Host == "":
+		port = probe.TCPSocket.Port
+	default:
+		return false
+	}
+	if port.Type == intstr.Int {
+		return slices.Contains(numbers, port.IntVal)
+	}
+	return slices.ContainsFunc(c.Ports, func(p corev1.ContainerPort) bool { return p.Name == port.StrVal })
+}
+
+// TestReferencesHold: selectors select, mounts have a volume, pods an account and bindings a role.
+func TestReferencesHold(t *testing.T) {
+	forEachCase(t, func(t *testing.T, c testCase) {
+		for _, owner := range render(t, c.declared) {
+			have := map[string]bool{}
+			for _, o := range owner.objects {
+				have[kindOf(o)+"/"+o.GetName()] = true
+				if pod := podOf(o); pod != nil {
+					if !have["ServiceAccount/"+pod.ServiceAccountName] {
+						t.Errorf("%s: the account %s is not there before the pods", owner, pod.ServiceAccountName)
+					}
+					checkMounts(t, o, pod)
+				}
+				if b, ok := o.(*rbacv1.RoleBinding); ok && !have[b.RoleRef.Kind+"/"+b.RoleRef.Name] {
+					t.Errorf("%s: the role %s is not there before its binding", owner, b.RoleRef.Name)
+				}
+			}
+			checkSelectors(t, owner)
+		}
+	})
+}
+
+func checkMounts(t *testing.T, o manifests.Object, pod *corev1.PodSpec) {
+	t.Helper()
+	volumes := map[string]bool{}
+	for _, v := range pod.Volumes {
+		volumes[v.Name] = false
+	}
+	if set, ok := o.(*appsv1.StatefulSet); ok {
+		for _, claim := range set.Spec.VolumeClaimTemplates {
+			volumes[claim.Name] = false
+		}
+	}
+	for _, c := range containers(pod) {
+		for _, m := range c.VolumeMounts {
+			if _, ok := volumes[m.Name]; !ok {
+				t.Errorf("container %s mounts %s, which is no volume of the pod", c.Name, m.Name)
+			}
+			volumes[m.Name] = true
+		}
+		for _, arg := range c.Args {
+			for _, prefix := range []string{"--tls-dir=", "--basic-auth-dir=", "--dir=", "--storage.tsdb.path="} {
+				if dir, ok := strings.CutPrefix(arg, prefix); ok && !slices.ContainsFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool { return m.MountPath == dir }) {
+					t.Errorf("container %s: nothing is mounted where %s says", c.Name, arg)
+				}
+			}
+		}
+	}
+	for name, mounted := range volumes {
+		if !mounted {
+			t.Errorf("nobody mounts volume %s", name)
+		}
+	}
+}
+
+// checkSelectors: a workload selects its own pods and no other's; a Service selects those of every workload of its owner.
+func checkSelectors(t *testing.T, owner owned) {
+	t.Helper()
+	for _, o := range owner.objects {
+		template := templateOf(o)
+		if template == nil {
+			continue
+		}
+		for _, other := range owner.objects {
+			var selector map[string]string
+			switch other := other.(type) {
+			case *corev1.Service:
+				selector = other.Spec.Selector
+			case *appsv1.StatefulSet:
+				selector = other.Spec.Selector.MatchLabels
+			case *appsv1.DaemonSet:
+				selector = other.Spec.Selector.MatchLabels
+			default:
+				continue
+			}
+			want := kindOf(other) == "Service" || o == other
+			if got := labels.SelectorFromSet(selector).Matches(labels.Set(template.Labels)); got != want || len(selector) == 0 {
+				t.Errorf("%s %s selects the pods of %s %s: %v, want %v", kindOf(other), other.GetName(), kindOf(o), o.GetName(), got, want)
+			}
+		}
+	}
+}
