@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
@@ -23,14 +24,18 @@ type statusWriter struct {
 
 // write sends the status that changed has and before has not. An object that is gone needs none.
 //
-// With the resourceVersion, because what was computed from an old status must not be laid over a newer one.
+// It is sent with the resourceVersion, because what was computed from an old status must not be laid over a newer one. If
+// the API answers that there is a newer one, that is on its way through the watch, and the next reconcile starts from it.
 func (w statusWriter) write(ctx context.Context, before, changed client.Object, was, now []metav1.Condition) error {
 	if equality.Semantic.DeepEqual(before, changed) {
 		return nil
 	}
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	if err := w.client.Status().Patch(ctx, changed, patch, client.FieldOwner(stack.ManagedBy)); err != nil {
-		return client.IgnoreNotFound(err)
+		if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+			return nil
+		}
+		return err
 	}
 	w.announce(changed, was, now)
 	return nil
