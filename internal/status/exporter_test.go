@@ -1,0 +1,131 @@
+package status_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+	"github.com/hearth-monitoring/hearth/internal/status"
+)
+
+func exporter() *v1alpha1.NodeExporter {
+	return &v1alpha1.NodeExporter{ObjectMeta: metav1.ObjectMeta{Namespace: "node-exporter", Name: "node", Generation: generation}}
+}
+
+func pool(nodes, ready, updated int32) status.Pool {
+	return status.Pool{Name: "default", DaemonSet: "node-exporter-node", Nodes: nodes, Ready: ready, Updated: updated, Settled: true}
+}
+
+// scraped is what the server main says.
+func scraped(up int32) status.Scrape {
+	return status.Scrape{Server: "PrometheusServer monitoring/main", Up: &up}
+}
+
+const scrapedThree = "Scraped True Scraped: 3 exporters scraped by 1 server"
+
+func TestOfExporter(t *testing.T) {
+	unsettled, broken := pool(3, 3, 3), pool(3, 1, 3)
+	unsettled.Settled = false
+	broken.Waiting = "node-exporter-node-x: container node-exporter: ErrImagePull: not found"
+	gpu := status.Pool{Name: "gpu", DaemonSet: "node-exporter-node-gpu", Nodes: 1, Updated: 1, Settled: true, Waiting: "node-exporter-node-gpu-y: no node takes it: full"}
+	lastError := scraped(2)
+	lastError.LastError = "http://10.0.0.3:9100/metrics: connection refused"
+	cases := map[string]struct {
+		observed status.Exporter
+		err      error
+		want     []string
+	}{
+		"ready": {
+			status.Exporter{Pools: []status.Pool{pool(3, 3, 3)}, Scrapes: []status.Scrape{scraped(3)}}, nil,
+			[]string{"Ready True Ready: ready on 3 nodes", scrapedThree},
+		},
+		"no node": {
+			status.Exporter{Pools: []status.Pool{pool(0, 0, 0)}, Scrapes: []status.Scrape{scraped(0)}}, nil,
+			[]string{"Ready True NoNodes: no node matches: check nodeSelector, the pools' nodeSelectors, affinity and tolerations if that is not meant",
+				"Scraped True Scraped: 0 exporters scraped by 1 server"},
+		},
+		"created a moment ago": {
+			status.Exporter{Pools: []status.Pool{unsettled}, Scrapes: []status.Scrape{scraped(3)}}, nil,
+			progressing("DaemonSet node-exporter-node is being rolled out", scrapedThree),
+		},
+		"starting": {
+			status.Exporter{Pools: []status.Pool{pool(1, 0, 1)}, Scrapes: []status.Scrape{scraped(0)}}, nil,
+			progressing("DaemonSet node-exporter-node is ready on 0 of 1 node: pods are starting (kubectl -n node-exporter describe daemonset,pod"+
+				" -l monitoring.hearth.dev/node-exporter=node,monitoring.hearth.dev/pool=default shows what they wait for)",
+				"Scraped True Scraped: 0 exporters scraped by 1 server"),
+		},
+		"two pools that wait": {
+			status.Exporter{Pools: []status.Pool{broken, gpu}, Scrapes: []status.Scrape{scraped(1)}}, nil,
+			progressing("DaemonSet node-exporter-node is ready on 1 of 3 nodes: node-exporter-node-x: container node-exporter: ErrImagePull: not found; "+
+				"DaemonSet node-exporter-node-gpu is ready on 0 of 1 node: node-exporter-node-gpu-y: no node takes it: full",
+				"Scraped True Scraped: 1 exporter scraped by 1 server"),
+		},
+		"an update under way": {
+			status.Exporter{Pools: []status.Pool{pool(3, 3, 1)}, Scrapes: []status.Scrape{scraped(3)}}, nil,
+			progressing("DaemonSet node-exporter-node is updated on 1 of 3 nodes", scrapedThree),
+		},
+		"not selected": {
+			status.Exporter{Pools: []status.Pool{pool(3, 3, 3)}}, nil,
+			[]string{"Ready True Ready: ready on 3 nodes",
+				"Scraped False NotSelected: no PrometheusServer selects this NodeExporter: check spec.targets.nodeExporters (selector and namespaceSelector) of the server that should"},
+		},
+		"not scraped yet": {
+			status.Exporter{Pools: []status.Pool{pool(3, 3, 3)}, Scrapes: []status.Scrape{scraped(2)}}, nil,
+			[]string{"Ready True Ready: ready on 3 nodes",
+				"Scraped False NotScraped: PrometheusServer monitoring/main scrapes 2 of 3 ready exporters: the others are not scraped yet"},
+		},
+		"a target down, of the second server": {
+			status.Exporter{Pools: []status.Pool{pool(3, 3, 3)}, Scrapes: []status.Scrape{scraped(3), lastError}}, nil,
+			[]string{"Ready True Ready: ready on 3 nodes",
+				"Scraped False NotScraped: PrometheusServer monitoring/main scrapes 2 of 3 ready exporters: http://10.0.0.3:9100/metrics: connection refused"},
+		},
+		"a silent server": {
+			status.Exporter{Pools: []status.Pool{pool(3, 3, 3)}, Scrapes: []status.Scrape{{Server: "PrometheusServer monitoring/main"}}}, nil,
+			[]string{"Ready True Ready: ready on 3 nodes",
+				"Scraped Unknown Unknown: PrometheusServer monitoring/main says nothing of it yet: see whether that server is Ready and Loaded"},
+		},
+		"a name conflict": {
+			status.Exporter{Pools: []status.Pool{pool(3, 3, 3)}, Scrapes: []status.Scrape{scraped(3)}}, conflict,
+			[]string{`Ready False NameConflict: Service "prometheus-main" is not ours: rename it`, `Stalled True NameConflict: Service "prometheus-main" is not ours: rename it`, scrapedThree},
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			got := status.OfExporter(exporter(), &c.observed, c.err)
+			wantConditions(t, c.want, got.Conditions)
+			if got.ObservedGeneration != generation {
+				t.Errorf("observedGeneration %d", got.ObservedGeneration)
+			}
+		})
+	}
+}
+
+func TestExporterNumbers(t *testing.T) {
+	other := status.Pool{Name: "gpu", DaemonSet: "node-exporter-node-gpu", Nodes: 2, Ready: 1, Updated: 2, Settled: true}
+	got := status.OfExporter(exporter(), &status.Exporter{
+		Pools:   []status.Pool{pool(3, 3, 1), other},
+		Scrapes: []status.Scrape{scraped(4), {Server: "silent"}, scraped(3)},
+	}, nil)
+	checkKstatus(t, got.Conditions)
+	got.Conditions = nil
+	want := v1alpha1.NodeExporterStatus{ObservedGeneration: generation, Nodes: 5, Ready: 4, Up: new(int32(3)), Pools: []v1alpha1.NodePoolStatus{
+		{Name: "default", DaemonSet: "node-exporter-node", Nodes: 3, Ready: 3, Updated: 1},
+		{Name: "gpu", DaemonSet: "node-exporter-node-gpu", Nodes: 2, Ready: 1, Updated: 2},
+	}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAnInvalidExporterRunsOn(t *testing.T) {
+	ne := exporter()
+	ne.Status = status.OfExporter(ne, &status.Exporter{Pools: []status.Pool{pool(3, 3, 3)}, Scrapes: []status.Scrape{scraped(3)}}, nil)
+	got := status.OfExporter(ne, nil, &status.Invalid{Err: errors.New("spec.pools[1].nodeSelector: no")})
+	wantConditions(t, []string{"Ready False InvalidSpec: spec.pools[1].nodeSelector: no", "Stalled True InvalidSpec: spec.pools[1].nodeSelector: no", scrapedThree}, got.Conditions)
+	if got.Nodes != 3 || got.Ready != 3 || *got.Up != 3 || len(got.Pools) != 1 {
+		t.Errorf("what runs is forgotten: %+v", got)
+	}
+}

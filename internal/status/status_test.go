@@ -1,0 +1,99 @@
+package status_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+	"github.com/hearth-monitoring/hearth/internal/status"
+)
+
+// reasoned is an error as controllers/ makes them.
+type reasoned struct {
+	text, reason string
+	stalled      bool
+}
+
+func (e reasoned) Error() string  { return e.text }
+func (e reasoned) Reason() string { return e.reason }
+func (e reasoned) Stalled() bool  { return e.stalled }
+
+var conflict error = reasoned{
+	text:   `Service "prometheus-main" is not ours: rename it`,
+	reason: v1alpha1.ReasonNameConflict, stalled: true,
+}
+
+// lines are conditions as tests write them: "Type Status Reason: message".
+func lines(conditions []metav1.Condition) []string {
+	out := make([]string, len(conditions))
+	for i, c := range conditions {
+		out[i] = fmt.Sprintf("%s %s %s: %s", c.Type, c.Status, c.Reason, c.Message)
+	}
+	return out
+}
+
+func wantConditions(t *testing.T, want []string, got []metav1.Condition) {
+	t.Helper()
+	if diff := cmp.Diff(want, lines(got)); diff != "" {
+		t.Errorf("conditions (-want +got):\n%s", diff)
+	}
+	checkKstatus(t, got)
+}
+
+// checkKstatus holds conditions to what kstatus reads from them, and to what the API takes.
+func checkKstatus(t *testing.T, conditions []metav1.Condition) {
+	t.Helper()
+	at := map[string]metav1.ConditionStatus{}
+	for _, c := range conditions {
+		if _, ok := at[c.Type]; ok {
+			t.Errorf("%s is there twice", c.Type)
+		}
+		at[c.Type] = c.Status
+		if c.Reason == "" || c.Message == "" || len(c.Message) > 32<<10 {
+			t.Errorf("%s: reason %q, message of %d bytes", c.Type, c.Reason, len(c.Message))
+		}
+		if !c.LastTransitionTime.IsZero() || c.ObservedGeneration != 0 {
+			t.Errorf("%s has a time or a generation, which are the writer's", c.Type)
+		}
+	}
+	bad := 0
+	for _, kind := range []string{v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled} {
+		if s, ok := at[kind]; ok {
+			bad++
+			if s != metav1.ConditionTrue {
+				t.Errorf("%s is %s: it is to be there only while True", kind, s)
+			}
+		}
+	}
+	switch ready := at[v1alpha1.ConditionReady]; {
+	case bad > 1:
+		t.Error("both Reconciling and Stalled")
+	case ready == metav1.ConditionTrue && bad != 0, ready == metav1.ConditionFalse && bad != 1:
+		t.Errorf("Ready is %s with %d of Reconciling and Stalled", ready, bad)
+	case ready != metav1.ConditionTrue && ready != metav1.ConditionFalse:
+		t.Errorf("Ready is %q", ready)
+	}
+	// kstatus and people read the same text.
+	i := slices.IndexFunc(conditions, func(c metav1.Condition) bool { return c.Type == v1alpha1.ConditionReady })
+	for _, c := range conditions {
+		if (c.Type == v1alpha1.ConditionReconciling || c.Type == v1alpha1.ConditionStalled) && c.Message != conditions[i].Message {
+			t.Errorf("%s says %q and Ready %q", c.Type, c.Message, conditions[i].Message)
+		}
+	}
+}
+
+func TestMessagesAreBounded(t *testing.T) {
+	err := reasoned{text: strings.Repeat("ä", 40<<10), reason: v1alpha1.ReasonRetrying}
+	got := status.OfServer(&v1alpha1.PrometheusServer{}, nil, err)
+	checkKstatus(t, got.Conditions)
+	for _, c := range got.Conditions {
+		if len(c.Message) > 2100 || !strings.HasSuffix(c.Message, "ä…") {
+			t.Errorf("%d bytes that end in %q", len(c.Message), c.Message[len(c.Message)-8:])
+		}
+	}
+}
