@@ -127,8 +127,8 @@ show() {
   kube get alertrules -A
   echo
   if local_cluster; then
-    echo "Prometheus  http://$node:32021     stop with: make down"
-    echo "kubectl     bin/localcluster kubectl get monitoring -A"
+    echo "Prometheus  http://$node:32021     stop with: ${HEARTH_CLUSTER:+HEARTH_CLUSTER=$HEARTH_CLUSTER }make down"
+    echo "kubectl     ${HEARTH_CLUSTER:+HEARTH_CLUSTER=$HEARTH_CLUSTER }bin/localcluster kubectl get monitoring -A"
     return
   fi
   service=$(kube -n monitoring get services -o 'jsonpath={.items[?(@.spec.type=="NodePort")].metadata.name}')

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -62,7 +63,7 @@ func run(ctx context.Context, args []string) error {
 	}
 	var o options
 	flags := flag.NewFlagSet("localcluster "+command, flag.ContinueOnError)
-	flags.StringVar(&o.name, "name", cluster.DefaultName, "of the cluster")
+	flags.StringVar(&o.name, "name", cmp.Or(os.Getenv("HEARTH_CLUSTER"), cluster.DefaultName), "of the cluster; $HEARTH_CLUSTER gives it too")
 	flags.StringVar(&o.state, "state", "", "folder of all it writes, which down removes (default "+cluster.StateParent+"/NAME)")
 	flags.StringVar(&o.subnet, "subnet", "", "a /16 for nodes, pods and services (default: made of the name)")
 	flags.StringVar(&o.root, "root", "", "the repository (default: found from the program's place and the working directory)")

@@ -63,6 +63,11 @@ func upDownCluster(t *testing.T) *Cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
+	unlock, err := host.Lock("updown-test", os.Stderr) // Another checkout may be at the same test.
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(unlock)
 	c, err := New(Options{Name: "updown-test", Subnet: "10.198.0.0/16", Root: root, Out: os.Stderr})
 	if err != nil {
 		t.Fatal(err)
