@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -56,67 +57,60 @@ func TestPodsAreRestricted(t *testing.T) {
 		if pod.HostNetwork || pod.HostPID || pod.HostIPC {
 			t.Error("shares a namespace with the host")
 		}
-		s := pod.SecurityContext
-		if s == nil || s.RunAsNonRoot == nil || !*s.RunAsNonRoot || s.RunAsUser == nil || *s.RunAsUser == 0 {
-			t.Error("may run as root")
-		}
-		if s.SeccompProfile == nil || s.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault {
-			t.Error("has no seccomp profile")
-		}
-		if len(s.Sysctls) > 0 || s.SELinuxOptions != nil || s.AppArmorProfile != nil || s.WindowsOptions != nil {
-			t.Error("sets what the standard restricts")
-		}
+		checkUser(t, pod.SecurityContext)
 		for _, c := range containers(pod) {
-			checkRestricted(t, c)
+			want := &corev1.SecurityContext{
+				AllowPrivilegeEscalation: new(false),
+				ReadOnlyRootFilesystem:   new(true),
+				Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+			}
+			if diff := cmp.Diff(want, c.SecurityContext); diff != "" {
+				t.Errorf("container %s: the standard, a read-only root and nothing else is wanted:\n%s", c.Name, diff)
+			}
+			if c.Lifecycle != nil || slices.ContainsFunc(c.Ports, func(p corev1.ContainerPort) bool { return p.HostPort != 0 || p.HostIP != "" }) {
+				t.Errorf("container %s has hooks, or takes a port of the host", c.Name)
+			}
 		}
-		checkVolumes(t, pod, owner.kind == "NodeExporter")
+		for _, v := range pod.Volumes {
+			checkVolume(t, pod, v, owner.kind == "NodeExporter")
+		}
 	})
 }
 
-func checkRestricted(t *testing.T, c corev1.Container) {
+func checkUser(t *testing.T, s *corev1.PodSecurityContext) {
 	t.Helper()
-	s := c.SecurityContext
-	if s == nil || s.AllowPrivilegeEscalation == nil || *s.AllowPrivilegeEscalation || s.Privileged != nil {
-		t.Errorf("container %s may gain privileges", c.Name)
+	if s == nil || s.RunAsUser == nil || *s.RunAsUser == 0 {
+		t.Fatal("may run as root")
 	}
-	if s.Capabilities == nil || !slices.Equal(s.Capabilities.Drop, []corev1.Capability{"ALL"}) || len(s.Capabilities.Add) > 0 {
-		t.Errorf("container %s keeps capabilities", c.Name)
+	// What the standard asks, and a user and groups, which it leaves free.
+	want := &corev1.PodSecurityContext{
+		RunAsNonRoot:   new(true),
+		SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+		RunAsUser:      s.RunAsUser, RunAsGroup: s.RunAsGroup, FSGroup: s.FSGroup, FSGroupChangePolicy: s.FSGroupChangePolicy,
 	}
-	if s.RunAsNonRoot != nil || s.RunAsUser != nil || s.SeccompProfile != nil || s.ProcMount != nil || s.SELinuxOptions != nil {
-		t.Errorf("container %s overrides what the pod sets", c.Name)
-	}
-	if s.ReadOnlyRootFilesystem == nil || !*s.ReadOnlyRootFilesystem {
-		t.Errorf("container %s can write to its image's files", c.Name)
-	}
-	for _, p := range c.Ports {
-		if p.HostPort != 0 || p.HostIP != "" {
-			t.Errorf("container %s takes a port of the host", c.Name)
-		}
-	}
-	if c.Lifecycle != nil {
-		t.Errorf("container %s has hooks, which this test does not look at", c.Name)
+	if diff := cmp.Diff(want, s); diff != "" {
+		t.Errorf("the pod's security context:\n%s", diff)
 	}
 }
 
-func checkVolumes(t *testing.T, pod *corev1.PodSpec, hostPaths bool) {
+func checkVolume(t *testing.T, pod *corev1.PodSpec, v corev1.Volume, hostPaths bool) {
 	t.Helper()
-	for _, v := range pod.Volumes {
-		switch {
-		case v.EmptyDir != nil, v.Secret != nil:
-		case v.HostPath != nil && hostPaths:
-			for _, c := range containers(pod) {
-				for _, m := range c.VolumeMounts {
-					if m.Name == v.Name && (!m.ReadOnly || m.MountPropagation != nil && *m.MountPropagation == corev1.MountPropagationBidirectional) {
-						t.Errorf("container %s can write to the host's %s", c.Name, v.HostPath.Path)
-					}
-				}
-			}
-		default:
-			t.Errorf("volume %s is of a kind that is not allowed", v.Name)
-		}
-		if v.Secret != nil && v.Secret.Optional != nil && *v.Secret.Optional {
+	switch {
+	case v.EmptyDir != nil:
+	case v.Secret != nil:
+		if v.Secret.Optional != nil && *v.Secret.Optional {
 			t.Errorf("without Secret %s the pod would start unprotected", v.Secret.SecretName)
 		}
+	case v.HostPath != nil && hostPaths:
+		for _, c := range containers(pod) {
+			for _, m := range c.VolumeMounts {
+				if m.Name == v.Name && !m.ReadOnly {
+					t.Errorf("container %s can write to the host's %s", c.Name, v.HostPath.Path)
+				}
+			}
+		}
+	default:
+		t.Errorf("volume %s is of a kind that is not allowed", v.Name)
 	}
 }
 
@@ -198,17 +192,24 @@ func checkMounts(t *testing.T, o manifests.Object, pod *corev1.PodSpec) {
 			}
 			volumes[m.Name] = true
 		}
-		for _, arg := range c.Args {
-			for _, prefix := range []string{"--tls-dir=", "--basic-auth-dir=", "--dir=", "--storage.tsdb.path="} {
-				if dir, ok := strings.CutPrefix(arg, prefix); ok && !slices.ContainsFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool { return m.MountPath == dir }) {
-					t.Errorf("container %s: nothing is mounted where %s says", c.Name, arg)
-				}
-			}
-		}
+		checkDirectories(t, c)
 	}
 	for name, mounted := range volumes {
 		if !mounted {
 			t.Errorf("nobody mounts volume %s", name)
+		}
+	}
+}
+
+// checkDirectories: what an argument names is mounted.
+func checkDirectories(t *testing.T, c corev1.Container) {
+	t.Helper()
+	for _, arg := range c.Args {
+		for _, prefix := range []string{"--tls-dir=", "--basic-auth-dir=", "--dir=", "--storage.tsdb.path="} {
+			dir, ok := strings.CutPrefix(arg, prefix)
+			if ok && !slices.ContainsFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool { return m.MountPath == dir }) {
+				t.Errorf("container %s: nothing is mounted where %s says", c.Name, arg)
+			}
 		}
 	}
 }

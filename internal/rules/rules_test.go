@@ -93,64 +93,66 @@ func TestRenderTakes(t *testing.T) {
 	}
 }
 
+var refusals = map[string]struct {
+	spec string
+	want []string
+}{
+	"an expression that ends too soon": {
+		"groups: [{name: a, rules: [{alert: Good, expr: up}, {alert: Bad, expr: 'up =='}]}]",
+		[]string{"spec.groups[a].rules[1] (Bad): could not parse expression: 1:6: parse error: unexpected end of input"},
+	},
+	"an expression of several lines": {
+		"groups: [{name: a, rules: [{record: bad, expr: \"sum(\\n  rate(up[5m])\\n) by (\"}]}]",
+		[]string{"spec.groups[a].rules[0] (bad): could not parse expression: 3:7: parse error: unclosed left parenthesis"},
+	},
+	"no expression": {
+		"groups: [{name: a, rules: [{alert: A, expr: ''}]}]",
+		[]string{"spec.groups[a].rules[0] (A): field 'expr' must be set in rule"},
+	},
+	"neither alert nor record": {
+		"groups: [{name: a, rules: [{expr: up}]}]",
+		[]string{"spec.groups[a].rules[0]: one of 'record' or 'alert' must be set"},
+	},
+	"a label Prometheus keeps for itself": {
+		"groups: [{name: a, rules: [{alert: A, expr: up, labels: {__name__: x}}]}]",
+		[]string{"spec.groups[a].rules[0] (A): invalid label name: __name__"},
+	},
+	"a label of a group": {
+		"groups: [{name: a, labels: {__name__: x}}]",
+		[]string{"spec.groups: invalid label name: __name__"},
+	},
+	"templates": {
+		"groups: [{name: a, rules: [{alert: A, expr: up, labels: {l: '{{ .Foo'}, annotations: {f: '{{ nosuch }}', v: '{{ $nosuch }}'}}]}]",
+		[]string{
+			`spec.groups[a].rules[0] (A): annotation "f": template: __alert_A:1: function "nosuch" not defined`,
+			`spec.groups[a].rules[0] (A): annotation "v": template: __alert_A:1: undefined variable "$nosuch"`,
+			`spec.groups[a].rules[0] (A): label "l": template: __alert_A:1: unclosed action`,
+		},
+	},
+	"an expression as a name": {
+		"groups: [{name: a, rules: [{record: 'up{job=\"a\"}', expr: up}]}]",
+		[]string{`spec.groups[a].rules[0] (up{job="a"}): braces present in the recording rule name; should it be in expr?: up{job="a"}`},
+	},
+	"durations that are too long": {
+		"groups: [{name: a, interval: 9999999y, query_offset: 9999999y, rules: [{alert: A, expr: up, for: 9999999y, keep_firing_for: 9999999y}]}]",
+		[]string{
+			`spec.groups[a].interval: "9999999y": duration out of range`,
+			`spec.groups[a].query_offset: "9999999y": duration out of range`,
+			`spec.groups[a].rules[0] (A).for: "9999999y": duration out of range`,
+			`spec.groups[a].rules[0] (A).keep_firing_for: "9999999y": duration out of range`,
+		},
+	},
+	"several mistakes in several groups": {
+		"groups: [{name: b, rules: [{alert: B, expr: (}]}, {name: a, rules: [{alert: A, expr: )}]}]",
+		[]string{
+			`spec.groups[a].rules[0] (A): could not parse expression: 1:2: parse error: unexpected right parenthesis ')'`,
+			`spec.groups[b].rules[0] (B): could not parse expression: 1:2: parse error: unclosed left parenthesis`,
+		},
+	},
+}
+
 func TestRenderRefuses(t *testing.T) {
-	for name, c := range map[string]struct {
-		spec string
-		want []string
-	}{
-		"an expression that ends too soon": {
-			"groups: [{name: a, rules: [{alert: Good, expr: up}, {alert: Bad, expr: 'up =='}]}]",
-			[]string{"spec.groups[a].rules[1] (Bad): could not parse expression: 1:6: parse error: unexpected end of input"},
-		},
-		"an expression of several lines": {
-			"groups: [{name: a, rules: [{record: bad, expr: \"sum(\\n  rate(up[5m])\\n) by (\"}]}]",
-			[]string{"spec.groups[a].rules[0] (bad): could not parse expression: 3:7: parse error: unclosed left parenthesis"},
-		},
-		"no expression": {
-			"groups: [{name: a, rules: [{alert: A, expr: ''}]}]",
-			[]string{"spec.groups[a].rules[0] (A): field 'expr' must be set in rule"},
-		},
-		"neither alert nor record": {
-			"groups: [{name: a, rules: [{expr: up}]}]",
-			[]string{"spec.groups[a].rules[0]: one of 'record' or 'alert' must be set"},
-		},
-		"a label Prometheus keeps for itself": {
-			"groups: [{name: a, rules: [{alert: A, expr: up, labels: {__name__: x}}]}]",
-			[]string{"spec.groups[a].rules[0] (A): invalid label name: __name__"},
-		},
-		"a label of a group": {
-			"groups: [{name: a, labels: {__name__: x}}]",
-			[]string{"spec.groups: invalid label name: __name__"},
-		},
-		"templates": {
-			"groups: [{name: a, rules: [{alert: A, expr: up, labels: {l: '{{ .Foo'}, annotations: {f: '{{ nosuch }}', v: '{{ $nosuch }}'}}]}]",
-			[]string{
-				`spec.groups[a].rules[0] (A): annotation "f": template: __alert_A:1: function "nosuch" not defined`,
-				`spec.groups[a].rules[0] (A): annotation "v": template: __alert_A:1: undefined variable "$nosuch"`,
-				`spec.groups[a].rules[0] (A): label "l": template: __alert_A:1: unclosed action`,
-			},
-		},
-		"an expression as a name": {
-			"groups: [{name: a, rules: [{record: 'up{job=\"a\"}', expr: up}]}]",
-			[]string{`spec.groups[a].rules[0] (up{job="a"}): braces present in the recording rule name; should it be in expr?: up{job="a"}`},
-		},
-		"durations that are too long": {
-			"groups: [{name: a, interval: 9999999y, query_offset: 9999999y, rules: [{alert: A, expr: up, for: 9999999y, keep_firing_for: 9999999y}]}]",
-			[]string{
-				`spec.groups[a].interval: "9999999y": duration out of range`,
-				`spec.groups[a].query_offset: "9999999y": duration out of range`,
-				`spec.groups[a].rules[0] (A).for: "9999999y": duration out of range`,
-				`spec.groups[a].rules[0] (A).keep_firing_for: "9999999y": duration out of range`,
-			},
-		},
-		"several mistakes in several groups": {
-			"groups: [{name: b, rules: [{alert: B, expr: (}]}, {name: a, rules: [{alert: A, expr: )}]}]",
-			[]string{
-				`spec.groups[a].rules[0] (A): could not parse expression: 1:2: parse error: unexpected right parenthesis ')'`,
-				`spec.groups[b].rules[0] (B): could not parse expression: 1:2: parse error: unclosed left parenthesis`,
-			},
-		},
-	} {
+	for name, c := range refusals {
 		t.Run(name, func(t *testing.T) {
 			// The parser walks maps, whose order differs each time.
 			for range 10 {

@@ -18,54 +18,62 @@ func alertRule() *v1alpha1.AlertRule {
 	}
 }
 
+const (
+	valid   = "Valid True Valid: 3 rules accepted by Prometheus' parser"
+	problem = "spec.groups[a].rules[1] (NodeDown): could not parse expression: 1:6: parse error: unexpected end of input"
+)
+
+// What two servers have of a rule.
+var (
+	onMain = status.RuleServer{Namespace: "monitoring", Name: "main", Revision: 3, Loaded: true}
+	onLong = status.RuleServer{Namespace: "archive", Name: "long", Revision: 9, Message: "revision 9 is being loaded"}
+)
+
+var ruleCases = map[string]struct {
+	observed status.Rule
+	loaded   string
+	want     []string
+}{
+	"loaded": {
+		status.Rule{Servers: []status.RuleServer{onMain}}, "1/1",
+		[]string{"Ready True Loaded: loaded by 1 server", valid, "Loaded True Loaded: loaded by 1 server"},
+	},
+	"loading": {
+		status.Rule{Servers: []status.RuleServer{onLong, onMain}}, "1/2",
+		[]string{"Ready False Loading: archive/long: revision 9 is being loaded", "Reconciling True Loading: archive/long: revision 9 is being loaded",
+			valid, "Loaded False Loading: loaded by 1 of 2 servers"},
+	},
+	"loading, without a word": {
+		status.Rule{Servers: []status.RuleServer{{Namespace: "archive", Name: "long"}}}, "0/1",
+		[]string{"Ready False Loading: archive/long: the rules are being loaded", "Reconciling True Loading: archive/long: the rules are being loaded",
+			valid, "Loaded False Loading: loaded by 0 of 1 server"},
+	},
+	"not selected": {
+		status.Rule{}, "0/0",
+		[]string{
+			"Ready False NotSelected: no PrometheusServer selects this AlertRule: check spec.rules (selector and namespaceSelector) of the server that should load it",
+			"Stalled True NotSelected: no PrometheusServer selects this AlertRule: check spec.rules (selector and namespaceSelector) of the server that should load it",
+			valid, "Loaded False NotSelected: no PrometheusServer selects this AlertRule"},
+	},
+	"invalid": {
+		status.Rule{Problem: problem, Servers: []status.RuleServer{{Namespace: "monitoring", Name: "main", Message: "rejected"}}}, "0/1",
+		[]string{"Ready False InvalidRules: " + problem, "Stalled True InvalidRules: " + problem,
+			"Valid False InvalidRules: " + problem, "Loaded False InvalidRules: loaded by 0 of 1 server"},
+	},
+	"invalid, and selected by nobody": {
+		status.Rule{Problem: problem}, "0/0",
+		[]string{"Ready False InvalidRules: " + problem, "Stalled True InvalidRules: " + problem,
+			"Valid False InvalidRules: " + problem, "Loaded False NotSelected: no PrometheusServer selects this AlertRule"},
+	},
+	"invalid, the last good one stays": {
+		status.Rule{Problem: problem, Servers: []status.RuleServer{{Namespace: "monitoring", Name: "main", LastGood: true, Message: "rejected"}}}, "0/1",
+		[]string{"Ready False InvalidRules: the last good version stays loaded; fix " + problem, "Stalled True InvalidRules: the last good version stays loaded; fix " + problem,
+			"Valid False InvalidRules: " + problem, "Loaded False LastGoodLoaded: the last good version stays loaded, this one is not"},
+	},
+}
+
 func TestOfRule(t *testing.T) {
-	const valid = "Valid True Valid: 3 rules accepted by Prometheus' parser"
-	const problem = "spec.groups[a].rules[1] (NodeDown): could not parse expression: 1:6: parse error: unexpected end of input"
-	main := status.RuleServer{Namespace: "monitoring", Name: "main", Revision: 3, Loaded: true}
-	long := status.RuleServer{Namespace: "archive", Name: "long", Revision: 9, Message: "revision 9 is being loaded"}
-	cases := map[string]struct {
-		observed status.Rule
-		loaded   string
-		want     []string
-	}{
-		"loaded": {
-			status.Rule{Servers: []status.RuleServer{main}}, "1/1",
-			[]string{"Ready True Loaded: loaded by 1 server", valid, "Loaded True Loaded: loaded by 1 server"},
-		},
-		"loading": {
-			status.Rule{Servers: []status.RuleServer{long, main}}, "1/2",
-			[]string{"Ready False Loading: archive/long: revision 9 is being loaded", "Reconciling True Loading: archive/long: revision 9 is being loaded",
-				valid, "Loaded False Loading: loaded by 1 of 2 servers"},
-		},
-		"loading, without a word": {
-			status.Rule{Servers: []status.RuleServer{{Namespace: "archive", Name: "long"}}}, "0/1",
-			[]string{"Ready False Loading: archive/long: the rules are being loaded", "Reconciling True Loading: archive/long: the rules are being loaded",
-				valid, "Loaded False Loading: loaded by 0 of 1 server"},
-		},
-		"not selected": {
-			status.Rule{}, "0/0",
-			[]string{
-				"Ready False NotSelected: no PrometheusServer selects this AlertRule: check spec.rules (selector and namespaceSelector) of the server that should load it",
-				"Stalled True NotSelected: no PrometheusServer selects this AlertRule: check spec.rules (selector and namespaceSelector) of the server that should load it",
-				valid, "Loaded False NotSelected: no PrometheusServer selects this AlertRule"},
-		},
-		"invalid": {
-			status.Rule{Problem: problem, Servers: []status.RuleServer{{Namespace: "monitoring", Name: "main", Message: "rejected"}}}, "0/1",
-			[]string{"Ready False InvalidRules: " + problem, "Stalled True InvalidRules: " + problem,
-				"Valid False InvalidRules: " + problem, "Loaded False InvalidRules: loaded by 0 of 1 server"},
-		},
-		"invalid, and selected by nobody": {
-			status.Rule{Problem: problem}, "0/0",
-			[]string{"Ready False InvalidRules: " + problem, "Stalled True InvalidRules: " + problem,
-				"Valid False InvalidRules: " + problem, "Loaded False NotSelected: no PrometheusServer selects this AlertRule"},
-		},
-		"invalid, the last good one stays": {
-			status.Rule{Problem: problem, Servers: []status.RuleServer{{Namespace: "monitoring", Name: "main", LastGood: true, Message: "rejected"}}}, "0/1",
-			[]string{"Ready False InvalidRules: the last good version stays loaded; fix " + problem, "Stalled True InvalidRules: the last good version stays loaded; fix " + problem,
-				"Valid False InvalidRules: " + problem, "Loaded False LastGoodLoaded: the last good version stays loaded, this one is not"},
-		},
-	}
-	for name, c := range cases {
+	for name, c := range ruleCases {
 		t.Run(name, func(t *testing.T) {
 			got := status.OfRule(alertRule(), c.observed)
 			wantConditions(t, c.want, got.Conditions)

@@ -98,6 +98,9 @@ func scrapedCondition(o Exporter, ready int32) metav1.Condition {
 		return condition(kind, false, v1alpha1.ReasonNotSelected,
 			"no PrometheusServer selects this NodeExporter: check spec.targets.nodeExporters (selector and namespaceSelector) of the server that should")
 	}
+	if ready == 0 {
+		return unknown(kind, "no exporter is ready, so there is nothing to scrape")
+	}
 	for _, s := range o.Scrapes {
 		switch {
 		case s.Up == nil:

@@ -24,75 +24,77 @@ func scraped(up int32) status.Scrape {
 	return status.Scrape{Server: "PrometheusServer monitoring/main", Up: &up}
 }
 
-const scrapedThree = "Scraped True Scraped: 3 exporters scraped by 1 server"
+func waitingPool(name, why string, nodes, ready int32) status.Pool {
+	return status.Pool{Name: name, DaemonSet: "node-exporter-node-" + name, Nodes: nodes, Ready: ready, Updated: nodes, Settled: true, Waiting: why}
+}
+
+const (
+	scrapedThree    = "Scraped True Scraped: 3 exporters scraped by 1 server"
+	nothingToScrape = "Scraped Unknown Unknown: no exporter is ready, so there is nothing to scrape"
+)
+
+var exporterCases = map[string]struct {
+	observed status.Exporter
+	err      error
+	want     []string
+}{
+	"ready": {
+		status.Exporter{Pools: []status.Pool{pool(3, 3, 3)}, Scrapes: []status.Scrape{scraped(3)}}, nil,
+		[]string{"Ready True Ready: ready on 3 nodes", scrapedThree},
+	},
+	"no node": {
+		status.Exporter{Pools: []status.Pool{pool(0, 0, 0)}, Scrapes: []status.Scrape{scraped(0)}}, nil,
+		[]string{"Ready True NoNodes: no node matches: check nodeSelector, the pools' nodeSelectors, affinity and tolerations if that is not meant",
+			nothingToScrape},
+	},
+	"created a moment ago": {
+		status.Exporter{Pools: []status.Pool{{Name: "default", DaemonSet: "node-exporter-node", Nodes: 3, Ready: 3, Updated: 3}}, Scrapes: []status.Scrape{scraped(3)}}, nil,
+		progressing("DaemonSet node-exporter-node is being rolled out", scrapedThree),
+	},
+	"starting": {
+		status.Exporter{Pools: []status.Pool{pool(1, 0, 1)}, Scrapes: []status.Scrape{scraped(0)}}, nil,
+		progressing("DaemonSet node-exporter-node is ready on 0 of 1 node: pods are starting (kubectl -n node-exporter describe daemonset,pod"+
+			" -l monitoring.hearth.dev/node-exporter=node,monitoring.hearth.dev/pool=default shows what they wait for)",
+			nothingToScrape),
+	},
+	"two pools that wait": {
+		status.Exporter{Pools: []status.Pool{waitingPool("all", "x: container node-exporter: ErrImagePull: not found", 3, 1), waitingPool("gpu", "y: no node takes it: full", 1, 0)}, Scrapes: []status.Scrape{scraped(1)}}, nil,
+		progressing("DaemonSet node-exporter-node-all is ready on 1 of 3 nodes: x: container node-exporter: ErrImagePull: not found; "+
+			"DaemonSet node-exporter-node-gpu is ready on 0 of 1 node: y: no node takes it: full",
+			"Scraped True Scraped: 1 exporter scraped by 1 server"),
+	},
+	"an update under way": {
+		status.Exporter{Pools: []status.Pool{pool(3, 3, 1)}, Scrapes: []status.Scrape{scraped(3)}}, nil,
+		progressing("DaemonSet node-exporter-node is updated on 1 of 3 nodes", scrapedThree),
+	},
+	"not selected": {
+		status.Exporter{Pools: []status.Pool{pool(3, 3, 3)}}, nil,
+		[]string{"Ready True Ready: ready on 3 nodes",
+			"Scraped False NotSelected: no PrometheusServer selects this NodeExporter: check spec.targets.nodeExporters (selector and namespaceSelector) of the server that should"},
+	},
+	"not scraped yet": {
+		status.Exporter{Pools: []status.Pool{pool(3, 3, 3)}, Scrapes: []status.Scrape{scraped(2)}}, nil,
+		[]string{"Ready True Ready: ready on 3 nodes",
+			"Scraped False NotScraped: PrometheusServer monitoring/main scrapes 2 of 3 ready exporters: the others are not scraped yet"},
+	},
+	"a target down, of the second server": {
+		status.Exporter{Pools: []status.Pool{pool(3, 3, 3)}, Scrapes: []status.Scrape{scraped(3), {Server: "PrometheusServer a/b", Up: new(int32(2)), LastError: "http://10.0.0.3:9100/metrics: connection refused"}}}, nil,
+		[]string{"Ready True Ready: ready on 3 nodes",
+			"Scraped False NotScraped: PrometheusServer a/b scrapes 2 of 3 ready exporters: http://10.0.0.3:9100/metrics: connection refused"},
+	},
+	"a silent server": {
+		status.Exporter{Pools: []status.Pool{pool(3, 3, 3)}, Scrapes: []status.Scrape{{Server: "PrometheusServer monitoring/main"}}}, nil,
+		[]string{"Ready True Ready: ready on 3 nodes",
+			"Scraped Unknown Unknown: PrometheusServer monitoring/main says nothing of it yet: see whether that server is Ready and Loaded"},
+	},
+	"a name conflict": {
+		status.Exporter{Pools: []status.Pool{pool(3, 3, 3)}, Scrapes: []status.Scrape{scraped(3)}}, conflict,
+		[]string{`Ready False NameConflict: Service "prometheus-main" is not ours: rename it`, `Stalled True NameConflict: Service "prometheus-main" is not ours: rename it`, scrapedThree},
+	},
+}
 
 func TestOfExporter(t *testing.T) {
-	unsettled, broken := pool(3, 3, 3), pool(3, 1, 3)
-	unsettled.Settled = false
-	broken.Waiting = "node-exporter-node-x: container node-exporter: ErrImagePull: not found"
-	gpu := status.Pool{Name: "gpu", DaemonSet: "node-exporter-node-gpu", Nodes: 1, Updated: 1, Settled: true, Waiting: "node-exporter-node-gpu-y: no node takes it: full"}
-	lastError := scraped(2)
-	lastError.LastError = "http://10.0.0.3:9100/metrics: connection refused"
-	cases := map[string]struct {
-		observed status.Exporter
-		err      error
-		want     []string
-	}{
-		"ready": {
-			status.Exporter{Pools: []status.Pool{pool(3, 3, 3)}, Scrapes: []status.Scrape{scraped(3)}}, nil,
-			[]string{"Ready True Ready: ready on 3 nodes", scrapedThree},
-		},
-		"no node": {
-			status.Exporter{Pools: []status.Pool{pool(0, 0, 0)}, Scrapes: []status.Scrape{scraped(0)}}, nil,
-			[]string{"Ready True NoNodes: no node matches: check nodeSelector, the pools' nodeSelectors, affinity and tolerations if that is not meant",
-				"Scraped True Scraped: 0 exporters scraped by 1 server"},
-		},
-		"created a moment ago": {
-			status.Exporter{Pools: []status.Pool{unsettled}, Scrapes: []status.Scrape{scraped(3)}}, nil,
-			progressing("DaemonSet node-exporter-node is being rolled out", scrapedThree),
-		},
-		"starting": {
-			status.Exporter{Pools: []status.Pool{pool(1, 0, 1)}, Scrapes: []status.Scrape{scraped(0)}}, nil,
-			progressing("DaemonSet node-exporter-node is ready on 0 of 1 node: pods are starting (kubectl -n node-exporter describe daemonset,pod"+
-				" -l monitoring.hearth.dev/node-exporter=node,monitoring.hearth.dev/pool=default shows what they wait for)",
-				"Scraped True Scraped: 0 exporters scraped by 1 server"),
-		},
-		"two pools that wait": {
-			status.Exporter{Pools: []status.Pool{broken, gpu}, Scrapes: []status.Scrape{scraped(1)}}, nil,
-			progressing("DaemonSet node-exporter-node is ready on 1 of 3 nodes: node-exporter-node-x: container node-exporter: ErrImagePull: not found; "+
-				"DaemonSet node-exporter-node-gpu is ready on 0 of 1 node: node-exporter-node-gpu-y: no node takes it: full",
-				"Scraped True Scraped: 1 exporter scraped by 1 server"),
-		},
-		"an update under way": {
-			status.Exporter{Pools: []status.Pool{pool(3, 3, 1)}, Scrapes: []status.Scrape{scraped(3)}}, nil,
-			progressing("DaemonSet node-exporter-node is updated on 1 of 3 nodes", scrapedThree),
-		},
-		"not selected": {
-			status.Exporter{Pools: []status.Pool{pool(3, 3, 3)}}, nil,
-			[]string{"Ready True Ready: ready on 3 nodes",
-				"Scraped False NotSelected: no PrometheusServer selects this NodeExporter: check spec.targets.nodeExporters (selector and namespaceSelector) of the server that should"},
-		},
-		"not scraped yet": {
-			status.Exporter{Pools: []status.Pool{pool(3, 3, 3)}, Scrapes: []status.Scrape{scraped(2)}}, nil,
-			[]string{"Ready True Ready: ready on 3 nodes",
-				"Scraped False NotScraped: PrometheusServer monitoring/main scrapes 2 of 3 ready exporters: the others are not scraped yet"},
-		},
-		"a target down, of the second server": {
-			status.Exporter{Pools: []status.Pool{pool(3, 3, 3)}, Scrapes: []status.Scrape{scraped(3), lastError}}, nil,
-			[]string{"Ready True Ready: ready on 3 nodes",
-				"Scraped False NotScraped: PrometheusServer monitoring/main scrapes 2 of 3 ready exporters: http://10.0.0.3:9100/metrics: connection refused"},
-		},
-		"a silent server": {
-			status.Exporter{Pools: []status.Pool{pool(3, 3, 3)}, Scrapes: []status.Scrape{{Server: "PrometheusServer monitoring/main"}}}, nil,
-			[]string{"Ready True Ready: ready on 3 nodes",
-				"Scraped Unknown Unknown: PrometheusServer monitoring/main says nothing of it yet: see whether that server is Ready and Loaded"},
-		},
-		"a name conflict": {
-			status.Exporter{Pools: []status.Pool{pool(3, 3, 3)}, Scrapes: []status.Scrape{scraped(3)}}, conflict,
-			[]string{`Ready False NameConflict: Service "prometheus-main" is not ours: rename it`, `Stalled True NameConflict: Service "prometheus-main" is not ours: rename it`, scrapedThree},
-		},
-	}
-	for name, c := range cases {
+	for name, c := range exporterCases {
 		t.Run(name, func(t *testing.T) {
 			got := status.OfExporter(exporter(), &c.observed, c.err)
 			wantConditions(t, c.want, got.Conditions)

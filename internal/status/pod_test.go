@@ -13,55 +13,65 @@ func waiting(name, reason, message string) corev1.ContainerStatus {
 	return corev1.ContainerStatus{Name: name, State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: message}}}
 }
 
+func ended(name string, code int32, reason string) corev1.ContainerStatus {
+	return corev1.ContainerStatus{Name: name, State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: code, Reason: reason}}}
+}
+
+func crashing(name string) corev1.ContainerStatus {
+	out := waiting(name, "CrashLoopBackOff", "back-off 10s restarting failed container")
+	out.LastTerminationState.Terminated = &corev1.ContainerStateTerminated{ExitCode: 137, Reason: "OOMKilled"}
+	return out
+}
+
+func running(name string) corev1.ContainerStatus {
+	return corev1.ContainerStatus{Name: name, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}
+}
+
+var podCases = map[string]struct {
+	deleted bool
+	pod     corev1.PodStatus
+	want    string
+}{
+	"nothing is known": {want: ""},
+	"being stopped":    {deleted: true, pod: corev1.PodStatus{Phase: corev1.PodFailed}, want: "it is being stopped"},
+	"not scheduled": {
+		pod: corev1.PodStatus{Conditions: []corev1.PodCondition{{
+			Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: "0/3 nodes are available: 3 Insufficient memory.",
+		}}},
+		want: "no node takes it: 0/3 nodes are available: 3 Insufficient memory.",
+	},
+	"evicted": {
+		pod:  corev1.PodStatus{Phase: corev1.PodFailed, Reason: "Evicted", Message: "The node was low on resource: memory."},
+		want: "it failed: Evicted: The node was low on resource: memory.",
+	},
+	"failed without a word": {pod: corev1.PodStatus{Phase: corev1.PodFailed}, want: "it failed: the cluster does not say why"},
+	"passing through": {
+		pod: corev1.PodStatus{
+			InitContainerStatuses: []corev1.ContainerStatus{ended("init", 0, "Completed"), waiting("reloader", "ContainerCreating", "")},
+			ContainerStatuses:     []corev1.ContainerStatus{waiting("prometheus", "PodInitializing", "")},
+		},
+	},
+	"no image": {
+		pod: corev1.PodStatus{
+			InitContainerStatuses: []corev1.ContainerStatus{running("reloader")},
+			ContainerStatuses:     []corev1.ContainerStatus{waiting("prometheus", "ErrImagePull", `failed to pull image "x": not found`)},
+		},
+		want: `container prometheus: ErrImagePull: failed to pull image "x": not found`,
+	},
+	"crashing": {
+		pod: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{crashing("prometheus")}},
+		want: "container prometheus: CrashLoopBackOff: back-off 10s restarting failed container; it ended with exit code 137, OOMKilled " +
+			"(kubectl -n monitoring logs prometheus-main-0 -c prometheus --previous)",
+	},
+	"just ended": {
+		pod:  corev1.PodStatus{InitContainerStatuses: []corev1.ContainerStatus{ended("reloader", 2, "Error")}, ContainerStatuses: []corev1.ContainerStatus{crashing("prometheus")}},
+		want: "container reloader ended with exit code 2, Error (kubectl -n monitoring logs prometheus-main-0 -c reloader)",
+	},
+	"running": {pod: corev1.PodStatus{Phase: corev1.PodRunning, ContainerStatuses: []corev1.ContainerStatus{running("reloader")}}},
+}
+
 func TestPodWaiting(t *testing.T) {
-	crashed := waiting("prometheus", "CrashLoopBackOff", "back-off 10s restarting failed container")
-	crashed.LastTerminationState.Terminated = &corev1.ContainerStateTerminated{ExitCode: 137, Reason: "OOMKilled"}
-	over := corev1.ContainerStatus{Name: "reloader", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 2, Reason: "Error"}}}
-	done := corev1.ContainerStatus{Name: "init", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: "Completed"}}}
-	running := corev1.ContainerStatus{Name: "reloader", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}
-	cases := map[string]struct {
-		deleted bool
-		pod     corev1.PodStatus
-		want    string
-	}{
-		"nothing is known": {want: ""},
-		"being stopped":    {deleted: true, pod: corev1.PodStatus{Phase: corev1.PodFailed}, want: "it is being stopped"},
-		"not scheduled": {
-			pod: corev1.PodStatus{Conditions: []corev1.PodCondition{{
-				Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: "0/3 nodes are available: 3 Insufficient memory.",
-			}}},
-			want: "no node takes it: 0/3 nodes are available: 3 Insufficient memory.",
-		},
-		"evicted": {
-			pod:  corev1.PodStatus{Phase: corev1.PodFailed, Reason: "Evicted", Message: "The node was low on resource: memory."},
-			want: "it failed: Evicted: The node was low on resource: memory.",
-		},
-		"failed without a word": {pod: corev1.PodStatus{Phase: corev1.PodFailed}, want: "it failed: the cluster does not say why"},
-		"passing through": {
-			pod: corev1.PodStatus{
-				InitContainerStatuses: []corev1.ContainerStatus{done, waiting("reloader", "ContainerCreating", "")},
-				ContainerStatuses:     []corev1.ContainerStatus{waiting("prometheus", "PodInitializing", "")},
-			},
-		},
-		"no image": {
-			pod: corev1.PodStatus{
-				InitContainerStatuses: []corev1.ContainerStatus{running},
-				ContainerStatuses:     []corev1.ContainerStatus{waiting("prometheus", "ErrImagePull", `failed to pull image "x": not found`)},
-			},
-			want: `container prometheus: ErrImagePull: failed to pull image "x": not found`,
-		},
-		"crashing": {
-			pod: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{crashed}},
-			want: "container prometheus: CrashLoopBackOff: back-off 10s restarting failed container; it ended with exit code 137, OOMKilled " +
-				"(kubectl -n monitoring logs prometheus-main-0 -c prometheus --previous)",
-		},
-		"just ended": {
-			pod:  corev1.PodStatus{InitContainerStatuses: []corev1.ContainerStatus{over}, ContainerStatuses: []corev1.ContainerStatus{crashed}},
-			want: "container reloader ended with exit code 2, Error (kubectl -n monitoring logs prometheus-main-0 -c reloader)",
-		},
-		"running": {pod: corev1.PodStatus{Phase: corev1.PodRunning, ContainerStatuses: []corev1.ContainerStatus{running}}},
-	}
-	for name, c := range cases {
+	for name, c := range podCases {
 		t.Run(name, func(t *testing.T) {
 			pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "monitoring", Name: "prometheus-main-0"}, Status: c.pod}
 			if c.deleted {

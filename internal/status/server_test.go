@@ -47,6 +47,8 @@ const (
 	noneToSay  = "TargetsHealthy Unknown Unknown: no replica is ready, so nothing is known of the targets"
 	notReady   = "Ready False Progressing: "
 	inProgress = "Reconciling True Progressing: "
+	refuses    = "prometheus-main-0 cannot load revision 3 and goes on with revision 2: rules/a.yaml: bad"
+	hasNone    = "prometheus-main-0 cannot load revision 3 and has no other: write: no space left on device"
 )
 
 type serverCase struct {
@@ -60,103 +62,102 @@ func progressing(what string, others ...string) []string {
 	return append([]string{notReady + what, inProgress + what}, others...)
 }
 
+var serverCases = map[string]serverCase{
+	"ready": {
+		observed: status.Server{Replicas: 1, Revision: 3, Updated: 1, Pods: []status.Pod{healthy(0)}, Claims: []status.Claim{claim("10Gi", new(resource.MustParse("10Gi")))}},
+		want:     []string{"Ready True Ready: 1 replica, revision 3 loaded", loaded3, allUp, noRules},
+	},
+	"scaled to zero": {
+		observed: status.Server{Revision: 3},
+		want: []string{"Ready True ScaledToZero: replicas is 0: nothing runs, the claims are kept",
+			"Loaded False ScaledToZero: no pod runs", noneToSay, noRules},
+	},
+	"scaling down": {
+		observed: status.Server{Replicas: 0, Revision: 3, Pods: []status.Pod{healthy(0)}},
+		want:     progressing("1 pod too many, being stopped", loaded3, allUp, noRules),
+	},
+	"no pod yet": {
+		observed: status.Server{Replicas: 2, Revision: 3},
+		want: progressing("0 of 2 pods created (kubectl -n monitoring describe statefulset prometheus-main shows what is in the way)",
+			"Loaded False Loading: no pod runs yet", noneToSay, noRules),
+	},
+	"loading": {
+		observed: status.Server{Replicas: 2, Revision: 3, Updated: 2, Pods: []status.Pod{healthy(0), with(1, func(p *status.Pod) { p.Report.Loaded, p.Report.Published = 2, 2 })}},
+		want:     progressing("prometheus-main-1 is loading revision 3", "Loaded False Loading: revision 3 is loaded by 1 of 2 pods so far", allUp, noRules),
+	},
+	"load failed": {
+		observed: status.Server{Replicas: 1, Revision: 3, Updated: 1, Pods: []status.Pod{with(0, func(p *status.Pod) {
+			p.Report.Loaded, p.Report.Error = 2, "rules/a.yaml: bad"
+		})}},
+		want: []string{"Ready False LoadFailed: " + refuses, "Reconciling True LoadFailed: " + refuses,
+			"Loaded False LoadFailed: " + refuses, allUp, noRules},
+	},
+	"load failed from the start": {
+		observed: status.Server{Replicas: 1, Revision: 3, Updated: 1, Pods: []status.Pod{with(0, func(p *status.Pod) {
+			*p.Report = replica.Report{Published: 3, Error: "write: no space left on device", ReadyReason: "the server is not ready"}
+			p.Ready = false
+		})}},
+		want: []string{"Ready False LoadFailed: " + hasNone, "Reconciling True LoadFailed: " + hasNone,
+			"Loaded False LoadFailed: " + hasNone, noneToSay, noRules},
+	},
+	"an old error while a new revision is on its way": {
+		observed: status.Server{Replicas: 1, Revision: 4, Updated: 1, Pods: []status.Pod{with(0, func(p *status.Pod) {
+			p.Report.Loaded, p.Report.Error = 2, "rules/a.yaml: bad"
+		})}},
+		want: progressing("prometheus-main-0 is loading revision 4", "Loaded False Loading: revision 4 is loaded by 0 of 1 pod so far", allUp, noRules),
+	},
+	"starting": {
+		observed: status.Server{Replicas: 1, Revision: 3, Updated: 1, Pods: []status.Pod{{Name: "prometheus-main-0"}}},
+		want: progressing("prometheus-main-0 is not ready: it is starting (kubectl -n monitoring describe pod prometheus-main-0 shows what it waits for)",
+			"Loaded False Loading: revision 3 is loaded by 0 of 1 pod so far", noneToSay, noRules),
+	},
+	"a server that is not ready is not one that refuses": {
+		observed: status.Server{Replicas: 1, Revision: 3, Updated: 1, Pods: []status.Pod{{Name: "prometheus-main-0", Report: &replica.Report{
+			Published: 3, Error: "the server is not ready: connection refused", ReadyReason: "the server is not ready: connection refused",
+		}}}},
+		want: progressing("prometheus-main-0 is not ready: the server is not ready: connection refused",
+			"Loaded False Loading: revision 3 is loaded by 0 of 1 pod so far", noneToSay, noRules),
+	},
+	"waiting, one of two": {
+		observed: status.Server{Replicas: 2, Revision: 3, Updated: 2, Pods: []status.Pod{healthy(0), {Name: "prometheus-main-1", Waiting: "no node takes it: 0/1 nodes are available"}}},
+		want: progressing("prometheus-main-1 is not ready: no node takes it: 0/1 nodes are available",
+			"Loaded False Loading: revision 3 is loaded by 1 of 2 pods so far", allUp, noRules),
+	},
+	"silent": {
+		observed: status.Server{Replicas: 1, Revision: 3, Updated: 1, Pods: []status.Pod{{Name: "prometheus-main-0", Ready: true}}},
+		want: progressing("prometheus-main-0 is ready, but its reloader has not answered the operator yet (port 9091, which a NetworkPolicy must let through)",
+			"Loaded False Loading: revision 3 is loaded by 0 of 1 pod so far", noneToSay, noRules),
+	},
+	"rolling out": {
+		observed: status.Server{Replicas: 2, Revision: 3, Updated: 1, Pods: []status.Pod{healthy(0), healthy(1)}},
+		want:     progressing("1 of 2 pods updated", loaded3, allUp, noRules),
+	},
+	"a claim grows": {
+		observed: status.Server{Replicas: 1, Revision: 3, Updated: 1, Pods: []status.Pod{healthy(0)}, Claims: []status.Claim{claim("20Gi", new(resource.MustParse("10Gi")))}},
+		want: progressing("claim data-prometheus-main-0 is growing from 10Gi to 20Gi (kubectl -n monitoring describe pvc data-prometheus-main-0 shows how far it is)",
+			loaded3, allUp, noRules),
+	},
+	"several things at once": {
+		observed: status.Server{Replicas: 3, Revision: 3, Updated: 1, Pods: []status.Pod{healthy(0), with(1, func(p *status.Pod) { p.Ready = false; p.Waiting = "it is being stopped" })}},
+		want: progressing("2 of 3 pods created (kubectl -n monitoring describe statefulset prometheus-main shows what is in the way); prometheus-main-1 is not ready: it is being stopped",
+			loaded3, allUp, noRules),
+	},
+	"an error beside what runs": {
+		observed: status.Server{Replicas: 1, Revision: 3, Updated: 1, Pods: []status.Pod{healthy(0)}},
+		err:      fmt.Errorf("apply: %w", errors.Join(errors.New("noise"), conflict)),
+		want: []string{`Ready False NameConflict: Service "prometheus-main" is not ours: rename it`, `Stalled True NameConflict: Service "prometheus-main" is not ours: rename it`,
+			loaded3, allUp, noRules},
+	},
+	"an error that passes": {
+		observed: status.Server{Replicas: 1, Revision: 3, Updated: 1, Pods: []status.Pod{healthy(0)}},
+		err:      errors.New("apply Service: connection refused"),
+		want: []string{"Ready False Retrying: apply Service: connection refused", "Reconciling True Retrying: apply Service: connection refused",
+			loaded3, allUp, noRules},
+	},
+}
+
 func TestOfServer(t *testing.T) {
-	tooLarge := "prometheus-main-0 cannot load revision 3 and goes on with revision 2: rules/a.yaml: bad"
-	nothing := "prometheus-main-0 cannot load revision 3 and has no other: write: no space left on device"
-	cases := map[string]serverCase{
-		"ready": {
-			observed: status.Server{Replicas: 1, Revision: 3, Updated: 1, Pods: []status.Pod{healthy(0)}, Claims: []status.Claim{claim("10Gi", new(resource.MustParse("10Gi")))}},
-			want:     []string{"Ready True Ready: 1 replica, revision 3 loaded", loaded3, allUp, noRules},
-		},
-		"scaled to zero": {
-			observed: status.Server{Revision: 3},
-			want: []string{"Ready True ScaledToZero: replicas is 0: nothing runs, the claims are kept",
-				"Loaded False ScaledToZero: no pod runs", noneToSay, noRules},
-		},
-		"scaling down": {
-			observed: status.Server{Replicas: 0, Revision: 3, Pods: []status.Pod{healthy(0)}},
-			want:     progressing("1 pod too many, being stopped", loaded3, allUp, noRules),
-		},
-		"no pod yet": {
-			observed: status.Server{Replicas: 2, Revision: 3},
-			want: progressing("0 of 2 pods created (kubectl -n monitoring describe statefulset prometheus-main shows what is in the way)",
-				"Loaded False Loading: no pod runs yet", noneToSay, noRules),
-		},
-		"loading": {
-			observed: status.Server{Replicas: 2, Revision: 3, Updated: 2, Pods: []status.Pod{healthy(0), with(1, func(p *status.Pod) { p.Report.Loaded, p.Report.Published = 2, 2 })}},
-			want:     progressing("prometheus-main-1 is loading revision 3", "Loaded False Loading: revision 3 is loaded by 1 of 2 pods so far", allUp, noRules),
-		},
-		"load failed": {
-			observed: status.Server{Replicas: 1, Revision: 3, Updated: 1, Pods: []status.Pod{with(0, func(p *status.Pod) {
-				p.Report.Loaded, p.Report.Error = 2, "rules/a.yaml: bad"
-			})}},
-			want: []string{"Ready False LoadFailed: " + tooLarge, "Reconciling True LoadFailed: " + tooLarge,
-				"Loaded False LoadFailed: " + tooLarge, allUp, noRules},
-		},
-		"load failed from the start": {
-			observed: status.Server{Replicas: 1, Revision: 3, Updated: 1, Pods: []status.Pod{with(0, func(p *status.Pod) {
-				*p.Report = replica.Report{Published: 3, Error: "write: no space left on device", ReadyReason: "the server is not ready"}
-				p.Ready = false
-			})}},
-			want: []string{"Ready False LoadFailed: " + nothing, "Reconciling True LoadFailed: " + nothing,
-				"Loaded False LoadFailed: " + nothing, noneToSay, noRules},
-		},
-		"an old error while a new revision is on its way": {
-			observed: status.Server{Replicas: 1, Revision: 4, Updated: 1, Pods: []status.Pod{with(0, func(p *status.Pod) {
-				p.Report.Loaded, p.Report.Error = 2, "rules/a.yaml: bad"
-			})}},
-			want: progressing("prometheus-main-0 is loading revision 4", "Loaded False Loading: revision 4 is loaded by 0 of 1 pod so far", allUp, noRules),
-		},
-		"starting": {
-			observed: status.Server{Replicas: 1, Revision: 3, Updated: 1, Pods: []status.Pod{{Name: "prometheus-main-0"}}},
-			want: progressing("prometheus-main-0 is not ready: it is starting (kubectl -n monitoring describe pod prometheus-main-0 shows what it waits for)",
-				"Loaded False Loading: revision 3 is loaded by 0 of 1 pod so far", noneToSay, noRules),
-		},
-		"a server that is not ready is not one that refuses": {
-			observed: status.Server{Replicas: 1, Revision: 3, Updated: 1, Pods: []status.Pod{{Name: "prometheus-main-0", Report: &replica.Report{
-				Published: 3, Error: "the server is not ready: connection refused", ReadyReason: "the server is not ready: connection refused",
-			}}}},
-			want: progressing("prometheus-main-0 is not ready: the server is not ready: connection refused",
-				"Loaded False Loading: revision 3 is loaded by 0 of 1 pod so far", noneToSay, noRules),
-		},
-		"waiting, one of two": {
-			observed: status.Server{Replicas: 2, Revision: 3, Updated: 2, Pods: []status.Pod{healthy(0), {Name: "prometheus-main-1", Waiting: "no node takes it: 0/1 nodes are available"}}},
-			want: progressing("prometheus-main-1 is not ready: no node takes it: 0/1 nodes are available",
-				"Loaded False Loading: revision 3 is loaded by 1 of 2 pods so far", allUp, noRules),
-		},
-		"silent": {
-			observed: status.Server{Replicas: 1, Revision: 3, Updated: 1, Pods: []status.Pod{{Name: "prometheus-main-0", Ready: true}}},
-			want: progressing("prometheus-main-0 is ready, but its reloader has not answered the operator yet (port 9091, which a NetworkPolicy must let through)",
-				"Loaded False Loading: revision 3 is loaded by 0 of 1 pod so far", noneToSay, noRules),
-		},
-		"rolling out": {
-			observed: status.Server{Replicas: 2, Revision: 3, Updated: 1, Pods: []status.Pod{healthy(0), healthy(1)}},
-			want:     progressing("1 of 2 pods updated", loaded3, allUp, noRules),
-		},
-		"a claim grows": {
-			observed: status.Server{Replicas: 1, Revision: 3, Updated: 1, Pods: []status.Pod{healthy(0)}, Claims: []status.Claim{claim("20Gi", new(resource.MustParse("10Gi")))}},
-			want: progressing("claim data-prometheus-main-0 is growing from 10Gi to 20Gi (kubectl -n monitoring describe pvc data-prometheus-main-0 shows how far it is)",
-				loaded3, allUp, noRules),
-		},
-		"several things at once": {
-			observed: status.Server{Replicas: 3, Revision: 3, Updated: 1, Pods: []status.Pod{healthy(0), with(1, func(p *status.Pod) { p.Ready = false; p.Waiting = "it is being stopped" })}},
-			want: progressing("2 of 3 pods created (kubectl -n monitoring describe statefulset prometheus-main shows what is in the way); prometheus-main-1 is not ready: it is being stopped",
-				loaded3, allUp, noRules),
-		},
-		"an error beside what runs": {
-			observed: status.Server{Replicas: 1, Revision: 3, Updated: 1, Pods: []status.Pod{healthy(0)}},
-			err:      fmt.Errorf("apply: %w", errors.Join(errors.New("noise"), conflict)),
-			want: []string{`Ready False NameConflict: Service "prometheus-main" is not ours: rename it`, `Stalled True NameConflict: Service "prometheus-main" is not ours: rename it`,
-				loaded3, allUp, noRules},
-		},
-		"an error that passes": {
-			observed: status.Server{Replicas: 1, Revision: 3, Updated: 1, Pods: []status.Pod{healthy(0)}},
-			err:      errors.New("apply Service: connection refused"),
-			want: []string{"Ready False Retrying: apply Service: connection refused", "Reconciling True Retrying: apply Service: connection refused",
-				loaded3, allUp, noRules},
-		},
-	}
-	for name, c := range cases {
+	for name, c := range serverCases {
 		t.Run(name, func(t *testing.T) {
 			got := status.OfServer(server(), &c.observed, c.err)
 			wantConditions(t, c.want, got.Conditions)

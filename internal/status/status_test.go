@@ -2,7 +2,6 @@ package status_test
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
@@ -48,12 +47,12 @@ func wantConditions(t *testing.T, want []string, got []metav1.Condition) {
 // checkKstatus holds conditions to what kstatus reads from them, and to what the API takes.
 func checkKstatus(t *testing.T, conditions []metav1.Condition) {
 	t.Helper()
-	at := map[string]metav1.ConditionStatus{}
+	seen := map[string]metav1.Condition{}
 	for _, c := range conditions {
-		if _, ok := at[c.Type]; ok {
+		if _, ok := seen[c.Type]; ok {
 			t.Errorf("%s is there twice", c.Type)
 		}
-		at[c.Type] = c.Status
+		seen[c.Type] = c
 		if c.Reason == "" || c.Message == "" || len(c.Message) > 32<<10 {
 			t.Errorf("%s: reason %q, message of %d bytes", c.Type, c.Reason, len(c.Message))
 		}
@@ -61,28 +60,26 @@ func checkKstatus(t *testing.T, conditions []metav1.Condition) {
 			t.Errorf("%s has a time or a generation, which are the writer's", c.Type)
 		}
 	}
-	bad := 0
+	checkReady(t, seen)
+}
+
+// checkReady: Ready is True alone, or False with one of Reconciling and Stalled, which says the same.
+func checkReady(t *testing.T, seen map[string]metav1.Condition) {
+	t.Helper()
+	ready := seen[v1alpha1.ConditionReady]
+	var why []metav1.Condition
 	for _, kind := range []string{v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled} {
-		if s, ok := at[kind]; ok {
-			bad++
-			if s != metav1.ConditionTrue {
-				t.Errorf("%s is %s: it is to be there only while True", kind, s)
-			}
+		if c, ok := seen[kind]; ok {
+			why = append(why, c)
 		}
 	}
-	switch ready := at[v1alpha1.ConditionReady]; {
-	case bad > 1:
-		t.Error("both Reconciling and Stalled")
-	case ready == metav1.ConditionTrue && bad != 0, ready == metav1.ConditionFalse && bad != 1:
-		t.Errorf("Ready is %s with %d of Reconciling and Stalled", ready, bad)
-	case ready != metav1.ConditionTrue && ready != metav1.ConditionFalse:
-		t.Errorf("Ready is %q", ready)
+	want := map[metav1.ConditionStatus]int{metav1.ConditionTrue: 0, metav1.ConditionFalse: 1}
+	if n, ok := want[ready.Status]; !ok || n != len(why) {
+		t.Errorf("Ready is %q with %d of Reconciling and Stalled", ready.Status, len(why))
 	}
-	// kstatus and people read the same text.
-	i := slices.IndexFunc(conditions, func(c metav1.Condition) bool { return c.Type == v1alpha1.ConditionReady })
-	for _, c := range conditions {
-		if (c.Type == v1alpha1.ConditionReconciling || c.Type == v1alpha1.ConditionStalled) && c.Message != conditions[i].Message {
-			t.Errorf("%s says %q and Ready %q", c.Type, c.Message, conditions[i].Message)
+	for _, c := range why {
+		if c.Status != metav1.ConditionTrue || c.Reason != ready.Reason || c.Message != ready.Message {
+			t.Errorf("%s is %s, %s: %s; Ready says %s: %s", c.Type, c.Status, c.Reason, c.Message, ready.Reason, ready.Message)
 		}
 	}
 }
