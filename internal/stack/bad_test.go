@@ -31,22 +31,28 @@ func TestBadSpecs(t *testing.T) {
 			}
 			want := wanted(string(text))
 			got := messages(refusals(declared))
-			for i := range max(len(want), len(got)) {
-				switch {
-				case i >= len(got):
-					t.Errorf("no error %q", want[i])
-				case i >= len(want):
-					t.Errorf("error without a want line: %s", got[i])
-				case !strings.HasPrefix(got[i], want[i]):
-					t.Errorf("got  %s\nwant %s", got[i], want[i])
-				}
-			}
+			compare(t, want, got)
 			for range 20 {
 				if again := messages(refusals(declared)); !slices.Equal(got, again) {
 					t.Fatalf("the errors are not always the same ones in the same order, so the status would never rest:\n%q\n%q", got, again)
 				}
 			}
 		})
+	}
+}
+
+// compare holds each error to the text it is wanted to begin with.
+func compare(t *testing.T, want, got []string) {
+	t.Helper()
+	for i := range max(len(want), len(got)) {
+		switch {
+		case i >= len(got):
+			t.Errorf("no error %q", want[i])
+		case i >= len(want):
+			t.Errorf("error without a want line: %s", got[i])
+		case !strings.HasPrefix(got[i], want[i]):
+			t.Errorf("got  %s\nwant %s", got[i], want[i])
+		}
 	}
 }
 
