@@ -72,7 +72,7 @@ func driftInMap(want, live map[string]any) string {
 }
 
 func driftInField(name string, want, have any) string {
-	if atomicFields[name] {
+	if isAtomic(name) {
 		if !reflect.DeepEqual(want, have) {
 			return "."
 		}
@@ -83,23 +83,30 @@ func driftInField(name string, want, have any) string {
 		if !ok {
 			return "."
 		}
-		return driftInList(wantList, haveList, sharedLists[name])
+		return driftInList(wantList, haveList, isShared(name))
 	}
 	return drift(want, have)
 }
 
-// atomicFields are owned as a whole and not defaulted inside: whatever somebody added is drift, such as one more label in
-// a Service's selector, or one more resource name in a rule of a Role.
-var atomicFields = map[string]bool{
-	"selector": true, "nodeSelector": true, "affinity": true, "tolerations": true, "rules": true,
+// isAtomic names the fields that are owned as a whole and not defaulted inside: whatever somebody added is drift, such as
+// one more label in a Service's selector, or one more resource name in a rule of a Role.
+func isAtomic(name string) bool {
+	switch name {
+	case "selector", "nodeSelector", "affinity", "tolerations", "rules":
+		return true
+	}
+	return false
 }
 
-// sharedLists are those in which the API tells elements apart by a key, so that others may have elements of their own
+// isShared names the lists in which the API tells elements apart by a key, so that others may have elements of their own
 // there. Every other list is owned as a whole.
-var sharedLists = map[string]bool{
-	"ownerReferences": true, "finalizers": true, "containers": true, "initContainers": true, "volumes": true, "env": true,
-	"ports": true, "volumeMounts": true, "volumeDevices": true, "imagePullSecrets": true, "secrets": true,
-	"topologySpreadConstraints": true, "hostAliases": true, "resourceClaims": true,
+func isShared(name string) bool {
+	switch name {
+	case "ownerReferences", "finalizers", "containers", "initContainers", "volumes", "env", "ports", "volumeMounts",
+		"volumeDevices", "imagePullSecrets", "secrets", "topologySpreadConstraints", "hostAliases", "resourceClaims":
+		return true
+	}
+	return false
 }
 
 func driftInList(want, live []any, shared bool) string {
@@ -136,13 +143,19 @@ func anyHas(live []any, want any) bool {
 	return false
 }
 
-// immutableFields can't be changed on an object that exists.
-var immutableFields = map[string][][]string{
-	"StatefulSet": {
-		{"spec", "selector"}, {"spec", "serviceName"}, {"spec", "podManagementPolicy"}, {"spec", "volumeClaimTemplates"},
-	},
-	"DaemonSet":   {{"spec", "selector"}},
-	"RoleBinding": {{"roleRef"}},
+// immutableFields can't be changed on an object of this kind that exists.
+func immutableFields(kind string) [][]string {
+	switch kind {
+	case "StatefulSet":
+		return [][]string{
+			{"spec", "selector"}, {"spec", "serviceName"}, {"spec", "podManagementPolicy"}, {"spec", "volumeClaimTemplates"},
+		}
+	case "DaemonSet":
+		return [][]string{{"spec", "selector"}}
+	case "RoleBinding":
+		return [][]string{{"roleRef"}}
+	}
+	return nil
 }
 
 // immutableDrift returns the path of an immutable field in which live differs from what is wanted, or "". It sees what is
@@ -155,7 +168,7 @@ func (c *child) immutableDrift(live map[string]any) string {
 		}
 		return ""
 	}
-	for _, path := range immutableFields[c.gvk.Kind] {
+	for _, path := range immutableFields(c.gvk.Kind) {
 		if c.differsAt(live, path...) {
 			return "." + strings.Join(path, ".")
 		}

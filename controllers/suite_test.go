@@ -162,19 +162,20 @@ func (c *cluster) caughtUp(t *testing.T, objects ...client.Object) {
 	t.Helper()
 	for _, obj := range objects {
 		eventually(t, func() error {
-			real, cached := obj.DeepCopyObject().(client.Object), obj.DeepCopyObject().(client.Object)
+			inAPI, cached := obj.DeepCopyObject().(client.Object), obj.DeepCopyObject().(client.Object)
 			key := client.ObjectKey{Namespace: c.namespace, Name: obj.GetName()}
-			realErr := client.IgnoreNotFound(c.api.Get(t.Context(), key, real))
-			cachedErr := c.manager.GetClient().Get(t.Context(), key, cached)
-			if client.IgnoreNotFound(cachedErr) != nil || realErr != nil {
-				return fmt.Errorf("%v, %v", realErr, cachedErr)
+			inAPI.SetUID("") // of an object that was read before
+			if err := client.IgnoreNotFound(c.api.Get(t.Context(), key, inAPI)); err != nil {
+				return err
 			}
-			if cachedErr != nil {
-				cached.SetResourceVersion("")
+			err := c.manager.GetClient().Get(t.Context(), key, cached)
+			if client.IgnoreNotFound(err) != nil {
+				return err
 			}
-			exists := real.GetUID() != "" && real.GetLabels()[stack.LabelManagedBy] == stack.ManagedBy
-			if exists == (cachedErr != nil) || exists && real.GetResourceVersion() != cached.GetResourceVersion() {
-				return fmt.Errorf("the cache is behind: %T %s is at %q there, at %q in the API", obj, key, cached.GetResourceVersion(), real.GetResourceVersion())
+			exists := inAPI.GetUID() != "" && inAPI.GetLabels()[stack.LabelManagedBy] == stack.ManagedBy
+			if exists != (err == nil) || exists && inAPI.GetResourceVersion() != cached.GetResourceVersion() {
+				return fmt.Errorf("the cache is behind: %T %s exists: %t, there: %t, resourceVersion %q, there %q",
+					obj, key, exists, err == nil, inAPI.GetResourceVersion(), cached.GetResourceVersion())
 			}
 			return nil
 		})
