@@ -42,11 +42,11 @@ type PrometheusServerSpec struct {
 	// retention of samples. With both limits set, the first one reached counts.
 	// +optional
 	// +kubebuilder:default={}
-	Retention Retention `json:"retention,omitempty"`
+	Retention Retention `json:"retention,omitzero"`
 	// storage of samples.
 	// +optional
 	// +kubebuilder:default={size: "10Gi"}
-	Storage Storage `json:"storage,omitempty"`
+	Storage Storage `json:"storage,omitzero"`
 	// externalLabels are added to every sample and alert that leaves this server. Hearth adds prometheus
 	// (namespace/name) and replica (the pod's name) unless they are set here; "" removes one of these two.
 	// +optional
@@ -80,7 +80,7 @@ type PrometheusServerSpec struct {
 	// service through which the server is reached.
 	// +optional
 	// +kubebuilder:default={}
-	Service Service `json:"service,omitempty"`
+	Service Service `json:"service,omitzero"`
 	// web protects the server's own pages and API.
 	// +optional
 	Web *Web `json:"web,omitempty"`
@@ -114,7 +114,7 @@ type Storage struct {
 	// +optional
 	// +kubebuilder:default="10Gi"
 	// +kubebuilder:validation:XValidation:rule="!quantity(string(self)).isLessThan(quantity('64Mi'))",message="storage.size must be 64Mi or more, such as 10Gi"
-	Size resource.Quantity `json:"size,omitempty"`
+	Size resource.Quantity `json:"size,omitzero"`
 	// storageClassName of the claims. Left out: the cluster's default class.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
