@@ -11,9 +11,11 @@ import (
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 	"github.com/hearth-monitoring/hearth/internal/stack"
 )
 
@@ -175,5 +177,19 @@ func TestClaimBeyondQuota(t *testing.T) {
 	err := &ClaimError{Claim: "data-server-0", Class: "fast", Have: resource.MustParse("1Gi"), Want: resource.MustParse("2Gi"), Err: errors.New("exceeded quota: small")}
 	if text := err.Error(); !strings.Contains(text, "raise the namespace's quota") || strings.Contains(text, "allowVolumeExpansion") {
 		t.Error(text)
+	}
+}
+
+// Where a claim can't grow, the size has to be taken back, and nothing but that.
+func TestSizeGoesBackToWhatTheClaimsAskFor(t *testing.T) {
+	c := newCluster(t)
+	ps := c.owner(t, "main")
+	c.patch(t, ps, `{"spec":{"storage":{"size":"20Gi"}}}`)
+	ps.Status.Storage = []v1alpha1.ClaimStatus{{Claim: "data-prometheus-main-0", Requested: resource.MustParse("10Gi")}}
+	must(t, c.api.Status().Update(t.Context(), ps))
+	c.patch(t, ps, `{"spec":{"storage":{"size":"10Gi"}}}`)
+	err := c.api.Patch(t.Context(), ps, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"storage":{"size":"9Gi"}}}`)))
+	if err == nil || !strings.Contains(err.Error(), "cannot shrink below what the claims ask for") {
+		t.Errorf("9Gi below a claim of 10Gi: %v", err)
 	}
 }

@@ -2,7 +2,6 @@ package controllers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -56,7 +55,10 @@ func (r *NodeExporterReconciler) reconcile(ctx context.Context, ne *v1alpha1.Nod
 	a := &applier{client: r.Client, reader: r.Reader}
 	aerr := a.apply(ctx, ne, asClientObjects(manifests.Exporter(e)))
 	observed, err := r.observe(ctx, ne, e, in)
-	return observed, errors.Join(aerr, err)
+	if err != nil {
+		return nil, err
+	}
+	return observed, aerr
 }
 
 func (r *NodeExporterReconciler) gather(ctx context.Context, ne *v1alpha1.NodeExporter) (stack.ExporterInputs, error) {

@@ -2,7 +2,6 @@ package controllers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -97,7 +96,10 @@ func (r *PrometheusServerReconciler) reconcile(ctx context.Context, ps *v1alpha1
 	r.memory.set(ps.UID, files)
 	aerr := r.applier().apply(ctx, ps, asClientObjects(objects))
 	observed, err := r.observe(ctx, s, files.Manifest.Revision)
-	return observed, errors.Join(aerr, err)
+	if err != nil {
+		return nil, err
+	}
+	return observed, aerr
 }
 
 func (r *PrometheusServerReconciler) applier() *applier {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
@@ -49,6 +50,9 @@ func outcome(err error) (reconcile.Result, error) {
 		return reconcile.Result{}, nil
 	case errors.As(err, &conflict), errors.As(err, &claim):
 		return reconcile.Result{RequeueAfter: lookAgain}, nil
+	case apierrors.IsConflict(err):
+		// The cache is behind what was written last. What is missing is on its way; there is nothing to complain of.
+		return reconcile.Result{RequeueAfter: time.Second}, nil
 	case errors.As(err, &invalid):
 		return reconcile.Result{}, reconcile.TerminalError(err)
 	}

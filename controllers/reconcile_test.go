@@ -15,7 +15,6 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -67,7 +66,7 @@ func (c *cluster) declared(t *testing.T) (*v1alpha1.NodeExporter, *v1alpha1.Prom
 }
 
 func groups(expr string) v1alpha1.AlertRuleSpec {
-	return v1alpha1.AlertRuleSpec{Groups: []v1alpha1.RuleGroup{{Name: "g", Rules: []v1alpha1.Rule{{Alert: "A", Expr: intstr.FromString(expr)}}}}}
+	return v1alpha1.AlertRuleSpec{Groups: []v1alpha1.RuleGroup{{Name: "g", Rules: []v1alpha1.Rule{{Alert: "A", Expr: v1alpha1.Expression(expr)}}}}}
 }
 
 // children are all objects in the test's namespace that Hearth made.

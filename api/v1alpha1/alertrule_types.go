@@ -1,8 +1,9 @@
 package v1alpha1
 
 import (
+	"encoding/json"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 // AlertRuleSpec holds rule groups in the format of Prometheus' own rule files, word for word, so that what people have can
@@ -61,7 +62,7 @@ type Rule struct {
 	Alert string `json:"alert,omitempty"`
 	// expr is the PromQL expression. It is parsed by Prometheus' own parser.
 	// +required
-	Expr intstr.IntOrString `json:"expr"`
+	Expr Expression `json:"expr"`
 	// for is how long the expression must return a result before the alert fires.
 	// +optional
 	For RuleDuration `json:"for,omitempty"`
@@ -76,6 +77,28 @@ type Rule struct {
 	// +optional
 	// +kubebuilder:validation:MaxProperties=64
 	Annotations map[string]string `json:"annotations,omitempty"`
+}
+
+// Expression is a PromQL expression. In a rule file it may be a bare number, as in `expr: 1`.
+//
+// It is not an IntOrString, which the API server lets hold numbers that its Go type can't: one such object would keep the
+// operator from reading any.
+//
+// +kubebuilder:validation:Type=""
+// +kubebuilder:validation:XIntOrString
+type Expression string
+
+// UnmarshalJSON takes a string, or a number as the text it is written with.
+func (e *Expression) UnmarshalJSON(text []byte) error {
+	if len(text) > 0 && text[0] == '"' {
+		return json.Unmarshal(text, (*string)(e))
+	}
+	var number json.Number
+	if err := json.Unmarshal(text, &number); err != nil {
+		return err
+	}
+	*e = Expression(number)
+	return nil
 }
 
 // AlertRuleStatus says where the rules are loaded.

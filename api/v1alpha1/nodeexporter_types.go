@@ -55,6 +55,8 @@ type NodeExporterSpec struct {
 	PriorityClassName string `json:"priorityClassName,omitempty"`
 	// updateStrategy of the DaemonSets. Left out: a rolling update of one node in ten at a time.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="!has(self.rollingUpdate) || !has(self.rollingUpdate.maxUnavailable) || type(self.rollingUpdate.maxUnavailable) != int || self.rollingUpdate.maxUnavailable <= 100000",message="rollingUpdate.maxUnavailable must be a number of nodes up to 100000, or a share of them such as 10%"
+	// +kubebuilder:validation:XValidation:rule="!has(self.rollingUpdate) || !has(self.rollingUpdate.maxSurge) || type(self.rollingUpdate.maxSurge) != int || self.rollingUpdate.maxSurge <= 100000",message="rollingUpdate.maxSurge must be a number of nodes up to 100000, or a share of them such as 10%"
 	UpdateStrategy *appsv1.DaemonSetUpdateStrategy `json:"updateStrategy,omitempty"`
 	// podMetadata adds labels and annotations to the pods.
 	// +optional
@@ -181,6 +183,7 @@ type NodePoolStatus struct {
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Status",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 26",message="the name of a NodeExporter can have at most 26 characters: the names of its DaemonSets are made from it"
+// +kubebuilder:validation:XValidation:rule="!self.metadata.name.contains('.')",message="the name of a NodeExporter cannot contain a dot: the name of its Service is made from it"
 type NodeExporter struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`

@@ -107,7 +107,6 @@ type Retention struct {
 
 // Storage says where samples are kept.
 //
-// +kubebuilder:validation:XValidation:rule="!quantity(string(self.size)).isLessThan(quantity(string(oldSelf.size)))",message="storage.size cannot shrink: a volume only grows; make a new PrometheusServer for a smaller one",reason=FieldValueForbidden
 // +kubebuilder:validation:XValidation:rule="(has(self.storageClassName) == has(oldSelf.storageClassName)) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)",message="storage.storageClassName cannot change: a claim keeps its class; make a new PrometheusServer for another one",reason=FieldValueForbidden
 type Storage struct {
 	// size of each replica's claim. It can grow, where the StorageClass allows it; it can't shrink.
@@ -229,6 +228,7 @@ type PrometheusServerStatus struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=claim
+	// +kubebuilder:validation:MaxItems=32
 	Storage []ClaimStatus `json:"storage,omitempty"`
 	// conditions: Ready, Loaded, TargetsHealthy, RulesAccepted, and while they are true Reconciling and Stalled.
 	// +optional
@@ -324,6 +324,7 @@ type AlertsStatus struct {
 // ClaimStatus says how large a claim is.
 type ClaimStatus struct {
 	// claim is the name of the PersistentVolumeClaim.
+	// +kubebuilder:validation:MaxLength=253
 	Claim string `json:"claim"`
 	// requested is what it asks for.
 	Requested resource.Quantity `json:"requested"`
@@ -344,6 +345,8 @@ type ClaimStatus struct {
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Status",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 36",message="the name of a PrometheusServer can have at most 36 characters: the names of its pods are made from it"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.storage) || !has(oldSelf.spec.storage) || !quantity(string(self.spec.storage.size)).isLessThan(quantity(string(oldSelf.spec.storage.size))) || (has(oldSelf.status) && has(oldSelf.status.storage) && oldSelf.status.storage.all(c, !quantity(string(self.spec.storage.size)).isLessThan(quantity(string(c.requested)))))",message="spec.storage.size cannot shrink below what the claims ask for: a volume only grows; make a new PrometheusServer for a smaller one",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="!self.metadata.name.contains('.')",message="the name of a PrometheusServer cannot contain a dot: the name of its Service is made from it"
 type PrometheusServer struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`

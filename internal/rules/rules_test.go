@@ -46,7 +46,7 @@ const everyField = `groups:
       severity: '{{ if eq $value 0.0 }}critical{{ end }}'
 - name: numbers
   rules:
-  - expr: 1
+  - expr: "1"
     record: one
 - name: empty
 `

@@ -8,7 +8,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 	"github.com/hearth-monitoring/hearth/internal/bundle"
@@ -20,7 +19,7 @@ func alertRule(name, expr string) v1alpha1.AlertRule {
 	return v1alpha1.AlertRule{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "monitoring", Name: name, UID: "uid-of-", Generation: 1},
 		Spec: v1alpha1.AlertRuleSpec{Groups: []v1alpha1.RuleGroup{{
-			Name: "g", Rules: []v1alpha1.Rule{{Alert: "A", Expr: intstr.FromString(expr)}},
+			Name: "g", Rules: []v1alpha1.Rule{{Alert: "A", Expr: v1alpha1.Expression(expr)}},
 		}}},
 	}
 }
