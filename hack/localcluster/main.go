@@ -148,7 +148,7 @@ func locked(name string, do func() error) error {
 func buildTargets(ctx context.Context, root string, names []string) error {
 	b := build.Builder{Root: root, Out: os.Stdout}
 	if len(names) == 0 {
-		for _, t := range build.Targets {
+		for _, t := range build.Targets() {
 			names = append(names, t.Name)
 		}
 	}
@@ -182,10 +182,10 @@ func kubectl(c *cluster.Cluster, args []string) error {
 
 func help(flags *flag.FlagSet) {
 	var images, targets []string
-	for _, i := range build.Images {
+	for _, i := range build.Images() {
 		images = append(images, i.Name)
 	}
-	for _, t := range build.Targets {
+	for _, t := range build.Targets() {
 		targets = append(targets, t.Name)
 	}
 	fmt.Printf(usage, strings.Join(images, " "), strings.Join(targets, " "))

@@ -136,7 +136,7 @@ func (b Builder) compile(ctx context.Context, t Target) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(tmp)
+	defer func() { _ = os.RemoveAll(tmp) }()
 	if err := b.run(ctx, t, tmp); err != nil {
 		return err
 	}

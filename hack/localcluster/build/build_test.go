@@ -36,7 +36,7 @@ func prometheusMinor() string {
 }
 
 func TestImagesNameTargetsAndTheirFiles(t *testing.T) {
-	for _, i := range Images {
+	for _, i := range Images() {
 		target, err := Find(i.Target)
 		if err != nil {
 			t.Errorf("image %s: %v", i.Name, err)

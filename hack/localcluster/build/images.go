@@ -19,21 +19,23 @@ type Image struct {
 	User   string
 }
 
-// Images is every built-in image. Alertmanager would be one more row, with one in Targets for its module.
-var Images = []Image{
-	{
-		Name: "pause", Ref: PauseRef, Target: "pause",
-		Files: map[string]string{"/pause": "images/pause"}, Entry: "/pause", User: "65535:65535",
-	},
-	{
-		Name: "coredns", Ref: CoreDNSRef, Target: "coredns",
-		Files: map[string]string{"/coredns": "images/coredns"}, Entry: "/coredns", User: "65532:65532",
-	},
-	{
-		Name: "prometheus", Ref: "prom/prometheus:v" + Prometheus, Target: "prometheus",
-		Files: map[string]string{"/bin/prometheus": "prometheus", "/bin/promtool": "promtool"},
-		Entry: "/bin/prometheus", User: "65534:65534",
-	},
+// Images are all built-in images. Alertmanager would be one more row, with one in Targets for its module.
+func Images() []Image {
+	return []Image{
+		{
+			Name: "pause", Ref: PauseRef, Target: "pause",
+			Files: map[string]string{"/pause": "images/pause"}, Entry: "/pause", User: "65535:65535",
+		},
+		{
+			Name: "coredns", Ref: CoreDNSRef, Target: "coredns",
+			Files: map[string]string{"/coredns": "images/coredns"}, Entry: "/coredns", User: "65532:65532",
+		},
+		{
+			Name: "prometheus", Ref: "prom/prometheus:v" + Prometheus, Target: "prometheus",
+			Files: map[string]string{"/bin/prometheus": "prometheus", "/bin/promtool": "promtool"},
+			Entry: "/bin/prometheus", User: "65534:65534",
+		},
+	}
 }
 
 // The images that a cluster itself runs.
@@ -44,16 +46,17 @@ const (
 
 // FindImage is the built-in image called name.
 func FindImage(name string) (Image, error) {
-	i := slices.IndexFunc(Images, func(i Image) bool { return i.Name == name })
+	images := Images()
+	i := slices.IndexFunc(images, func(i Image) bool { return i.Name == name })
 	if i < 0 {
 		var names []string
-		for _, i := range Images {
+		for _, i := range images {
 			names = append(names, i.Name)
 		}
 		return Image{}, fmt.Errorf("no built-in image %q; there are: %s (or say NAME:TAG=FILE[:/path/in/image][,FILE...])",
 			name, strings.Join(names, " "))
 	}
-	return Images[i], nil
+	return images[i], nil
 }
 
 // Spec is the image as files of the repository's bin.

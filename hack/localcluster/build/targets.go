@@ -20,60 +20,65 @@ type Target struct {
 	Sources []string
 }
 
-// Targets is every target. An image that localcluster should be able to build is a row here and one in Images.
-var Targets = []Target{
-	{
-		Name:     "kube",
-		Dir:      "kube",
-		Packages: []string{"."},
-		LDFlags:  kubernetesStamp("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"),
-		Dest:     "kube",
-		Links:    Programs,
-		Sources:  []string{"kube/go.mod", "kube/go.sum", "kube/*.go", "kube/provisioner/*.go"},
-	},
-	{
-		Name:     "coredns",
-		Dir:      "images/coredns",
-		Packages: []string{"."},
-		Dest:     "images",
-		Sources:  []string{"images/coredns/go.mod", "images/coredns/go.sum", "images/coredns/*.go"},
-	},
-	{
-		Name:     "pause",
-		Dir:      ".",
-		Packages: []string{"./images/pause"},
-		Dest:     "images",
-		Sources:  []string{"images/pause/*.go"},
-	},
-	{
-		Name:     "prometheus",
-		Dir:      "images/prometheus",
-		Packages: []string{"github.com/prometheus/prometheus/cmd/prometheus", "github.com/prometheus/prometheus/cmd/promtool"},
-		// Of the service discoveries only Kubernetes' is used here, and the clouds' SDKs are half of the build.
-		Tags:    "netgo,remove_all_sd,enable_kubernetes_sd",
-		LDFlags: []string{"-X", "github.com/prometheus/common/version.Version=" + Prometheus},
-		Dest:    ".",
-		Sources: []string{"images/prometheus/go.mod", "images/prometheus/go.sum"},
-	},
+// Targets are all targets. An image that localcluster should be able to build is a row here and one in Images.
+func Targets() []Target {
+	return []Target{
+		{
+			Name:     "kube",
+			Dir:      "kube",
+			Packages: []string{"."},
+			LDFlags:  kubernetesStamp("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"),
+			Dest:     "kube",
+			Links:    programs(),
+			Sources:  []string{"kube/go.mod", "kube/go.sum", "kube/*.go", "kube/provisioner/*.go"},
+		},
+		{
+			Name:     "coredns",
+			Dir:      "images/coredns",
+			Packages: []string{"."},
+			Dest:     "images",
+			Sources:  []string{"images/coredns/go.mod", "images/coredns/go.sum", "images/coredns/*.go"},
+		},
+		{
+			Name:     "pause",
+			Dir:      ".",
+			Packages: []string{"./images/pause"},
+			Dest:     "images",
+			Sources:  []string{"images/pause/*.go"},
+		},
+		{
+			Name:     "prometheus",
+			Dir:      "images/prometheus",
+			Packages: []string{"github.com/prometheus/prometheus/cmd/prometheus", "github.com/prometheus/prometheus/cmd/promtool"},
+			// Of the service discoveries only Kubernetes' is used here, and the clouds' SDKs are half of the build.
+			Tags:    "netgo,remove_all_sd,enable_kubernetes_sd",
+			LDFlags: []string{"-X", "github.com/prometheus/common/version.Version=" + Prometheus},
+			Dest:    ".",
+			Sources: []string{"images/prometheus/go.mod", "images/prometheus/go.sum"},
+		},
+	}
 }
 
-// Programs are the names that the kube binary is called by.
-var Programs = []string{
-	"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl",
-	"hostpath-provisioner",
+// programs are the names that the kube binary is called by.
+func programs() []string {
+	return []string{
+		"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl",
+		"hostpath-provisioner",
+	}
 }
 
 // Find is the target called name.
 func Find(name string) (Target, error) {
-	i := slices.IndexFunc(Targets, func(t Target) bool { return t.Name == name })
+	targets := Targets()
+	i := slices.IndexFunc(targets, func(t Target) bool { return t.Name == name })
 	if i < 0 {
 		var names []string
-		for _, t := range Targets {
+		for _, t := range targets {
 			names = append(names, t.Name)
 		}
 		return Target{}, fmt.Errorf("no target %q; there are: %s", name, strings.Join(names, " "))
 	}
-	return Targets[i], nil
+	return targets[i], nil
 }
 
 // kubernetesStamp is the version as Kubernetes' own build puts it in: unstamped it is one that kubectl can't parse.

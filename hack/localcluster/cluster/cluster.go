@@ -72,18 +72,23 @@ func New(o Options) (*Cluster, error) {
 		Name: o.Name, State: filepath.Clean(o.State), Out: o.Out, start: time.Now(), groups: groups,
 		Build: build.Builder{Root: o.Root, Out: o.Out},
 	}
-	if o.Subnet == "" {
-		c.Subnet = subnetOf(o.Name)
+	c.Subnet, err = c.subnet(o.Subnet)
+	return c, err
+}
+
+// subnet is the one asked for, or else the one it was started with, or else one made of its name.
+func (c *Cluster) subnet(asked string) (netip.Prefix, error) {
+	if asked == "" {
 		if saved, err := c.saved(); err == nil {
-			c.Subnet = saved.Subnet
+			return saved.Subnet, nil
 		}
-		return c, nil
+		return subnetOf(c.Name), nil
 	}
-	c.Subnet, err = netip.ParsePrefix(o.Subnet)
-	if err != nil || c.Subnet.Bits() != 16 || !c.Subnet.Addr().Is4() || c.Subnet != c.Subnet.Masked() {
-		return nil, fmt.Errorf("--subnet %q: want a /16, such as 10.213.0.0/16", o.Subnet)
+	p, err := netip.ParsePrefix(asked)
+	if err != nil || p.Bits() != 16 || !p.Addr().Is4() || p != p.Masked() {
+		return p, fmt.Errorf("--subnet %q: want a /16, such as 10.213.0.0/16", asked)
 	}
-	return c, nil
+	return p, nil
 }
 
 // subnetOf is a subnet made of the name, so that two clusters on one machine seldom clash. The range is one that few
@@ -122,10 +127,12 @@ func (c *Cluster) tag() string {
 	return fmt.Sprintf("%.3s%05x", c.Name, h.Sum32()&0xfffff)
 }
 
-func (c *Cluster) bridge() string     { return "hl-" + c.tag() }
-func (c *Cluster) veth(n int) string  { return fmt.Sprintf("%s.%d", c.bridge(), n) }
-func (c *Cluster) group() string      { return filepath.Join(cgroupParent, c.Name) }
-func (c *Cluster) pki() pki.Dir       { return pki.Dir(c.path("pki")) }
+func (c *Cluster) bridge() string    { return "hl-" + c.tag() }
+func (c *Cluster) veth(n int) string { return fmt.Sprintf("%s.%d", c.bridge(), n) }
+func (c *Cluster) group() string     { return filepath.Join(cgroupParent, c.Name) }
+func (c *Cluster) pki() pki.Dir      { return pki.Dir(c.path("pki")) }
+
+// Kubeconfig is where the admin's kubeconfig is, once the cluster is up.
 func (c *Cluster) Kubeconfig() string { return c.path("kubeconfig") }
 
 func nodeName(n int) string { return fmt.Sprintf("node-%d", n) }

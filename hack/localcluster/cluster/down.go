@@ -65,12 +65,7 @@ func (c *Cluster) remove() error {
 	}
 	c.groups.RemoveIfEmpty(cgroupParent)
 	if !c.groups.Exists(cgroupParent) {
-		// The last cluster takes the places along that nodes' own folders are mounted on; what holds anything is not ours.
-		for _, p := range places {
-			if p.made {
-				_ = os.Remove(p.place)
-			}
-		}
+		removePlaces()
 	}
 	if err := host.RemoveTree(c.State); err != nil {
 		return fmt.Errorf("files: %w", err)
@@ -80,6 +75,16 @@ func (c *Cluster) remove() error {
 	}
 	c.say("interfaces, cgroups and %s: removed", c.State)
 	return nil
+}
+
+// removePlaces has the last cluster take the places along that nodes' own folders are mounted on. What holds anything is not
+// ours, and stays.
+func removePlaces() {
+	for _, p := range places() {
+		if p.made {
+			_ = os.Remove(p.place)
+		}
+	}
 }
 
 // marker is the file by which a folder is known to be one that we made, and so may remove: --state may name any.

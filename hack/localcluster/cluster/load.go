@@ -26,7 +26,7 @@ func (c *Cluster) Load(ctx context.Context, args ...string) error {
 			return err
 		}
 		err = each(nodes, func(n int) error { return c.importImages(n, []string{file}) })
-		os.Remove(file) // As large as the image, and it can be made again.
+		_ = os.Remove(file) // As large as the image, and it can be made again.
 		if err != nil {
 			return err
 		}

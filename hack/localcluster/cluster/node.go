@@ -29,15 +29,20 @@ while [ $# -gt 0 ]; do
 done
 `
 
-// places are where a node's programs write whatever they are told (the kubelet its sockets and logs, containerd what its network
-// plugins said), and so each node has folders of its own there.
-var places = []struct {
+// place is a folder of this machine that each node has one of its own for.
+type place struct {
 	place, folder string
 	made          bool // by us, where it is missing, and so ours to remove when it is empty
-}{
-	{"/var/log", "log", false},
-	{"/var/lib/kubelet", "kubelet", true},
-	{"/var/lib/cni", "cni/state", true},
+}
+
+// places are where a node's programs write whatever they are told (the kubelet its sockets and logs, containerd what its network
+// plugins said), and so each node has folders of its own there.
+func places() []place {
+	return []place{
+		{"/var/log", "log", false},
+		{"/var/lib/kubelet", "kubelet", true},
+		{"/var/lib/cni", "cni/state", true},
+	}
 }
 
 // makeNode makes a node's namespaces, its interface and its cgroup.
@@ -48,7 +53,7 @@ func (c *Cluster) makeNode(n int) error {
 		}
 	}
 	script := []string{"sh", "-c", prepareMounts, "mounts"}
-	for _, p := range places {
+	for _, p := range places() {
 		for _, dir := range []string{c.nodePath(n, p.folder), p.place} {
 			if err := os.MkdirAll(dir, 0o755); err != nil {
 				return err
@@ -62,7 +67,7 @@ func (c *Cluster) makeNode(n int) error {
 		return err
 	}
 	if !had {
-		if _, err := c.enter(n, script...); err != nil {
+		if err := c.enter(n, script...); err != nil {
 			return err
 		}
 	}
@@ -97,7 +102,7 @@ func (c *Cluster) connect(nodes int) error {
 		}
 		// A process of the node's own needs a route to have the address translated at all.
 		fmt.Fprintf(&inside, "route replace %s via %s\n", c.services(), c.gateway())
-		if _, err := c.enter(n+1, "sh", "-c", `printf %s "$1" | ip -batch -`, "routes", inside.String()); err != nil {
+		if err := c.enter(n+1, "sh", "-c", `printf %s "$1" | ip -batch -`, "routes", inside.String()); err != nil {
 			return err
 		}
 	}

@@ -66,12 +66,13 @@ func (c *Cluster) ensureHolder(n int) (host.Process, error) {
 }
 
 // enter runs a command to its end in a node's namespaces.
-func (c *Cluster) enter(n int, args ...string) (string, error) {
+func (c *Cluster) enter(n int, args ...string) error {
 	keeper, alive := host.Recorded(c.pidFile(holder(n)))
 	if !alive {
-		return "", fmt.Errorf("%s: %w", nodeName(n), ErrDown)
+		return fmt.Errorf("%s: %w", nodeName(n), ErrDown)
 	}
-	return host.Run(host.Enter(keeper.PID, args...)...)
+	_, err := host.Run(host.Enter(keeper.PID, args...)...)
+	return err
 }
 
 // processError says which log to look at, and shows its end.

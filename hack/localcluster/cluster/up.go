@@ -51,21 +51,12 @@ func (c *Cluster) plan(nodes int) (int, error) {
 	if nodes < 0 || nodes > MaxNodes {
 		return 0, fmt.Errorf("--nodes %d: want 1 to %d", nodes, MaxNodes)
 	}
-	was, err := c.saved()
-	if err == nil && !c.torn(was) {
-		if was.Subnet != c.Subnet {
-			return 0, fmt.Errorf("%s is up with the subnet %s: run `localcluster down` first to have %s", c.Name, was.Subnet, c.Subnet)
-		}
-		if nodes == 0 {
-			nodes = was.Nodes
-		}
-		if nodes < was.Nodes {
-			return 0, fmt.Errorf("%s is up with %d nodes: run `localcluster down` first to have %d", c.Name, was.Nodes, nodes)
-		}
-		return nodes, nil
-	}
-	if err == nil && nodes == 0 {
+	was, err := c.saved() // Without any, nothing is known of it: no nodes.
+	if nodes == 0 {
 		nodes = was.Nodes
+	}
+	if err == nil && !c.torn(was) {
+		return nodes, c.extends(was, nodes)
 	}
 	if c.anything() {
 		c.say("%s was not stopped cleanly: removing what is left; it starts anew, empty", c.Name)
@@ -74,6 +65,17 @@ func (c *Cluster) plan(nodes int) (int, error) {
 		}
 	}
 	return max(nodes, 1), nil
+}
+
+// extends returns an error if a cluster that is up would have to be another to be what is asked for.
+func (c *Cluster) extends(was saved, nodes int) error {
+	if was.Subnet != c.Subnet {
+		return fmt.Errorf("%s is up with the subnet %s: run `localcluster down` first to have %s", c.Name, was.Subnet, c.Subnet)
+	}
+	if nodes < was.Nodes {
+		return fmt.Errorf("%s is up with %d nodes: run `localcluster down` first to have %d", c.Name, was.Nodes, nodes)
+	}
+	return nil
 }
 
 // torn reports whether a cluster that was started has lost a node's namespaces, or the machine was restarted: then nothing
@@ -92,12 +94,12 @@ func (c *Cluster) torn(was saved) bool {
 
 // prepare sees to packages, binaries and folders.
 func (c *Cluster) prepare(ctx context.Context) error {
-	if missing := host.Missing(host.Needs); len(missing) > 0 {
+	if missing := host.Missing(host.Needs()); len(missing) > 0 {
 		c.say("packages: installing %s", strings.Join(missing, " "))
 		if err := host.Install(missing, c.Out); err != nil {
 			return err
 		}
-		if still := host.Missing(host.Needs); len(still) > 0 {
+		if still := host.Missing(host.Needs()); len(still) > 0 {
 			return fmt.Errorf("packages: installed, but something of %s is still missing", strings.Join(still, " "))
 		}
 	}
@@ -151,14 +153,12 @@ func (c *Cluster) boot(nodes int) error {
 		return err
 	}
 	if err := c.wait("API server", 90*time.Second, func() error { return a.get("/readyz", nil) }, "kube-apiserver", "etcd"); err != nil {
-		<-runtimes
-		return err
+		return errors.Join(err, <-runtimes)
 	}
 	c.say("API server: ready")
 	for _, p := range c.controllers() {
 		if err := c.ensure(p); err != nil {
-			<-runtimes
-			return err
+			return errors.Join(err, <-runtimes)
 		}
 	}
 	if err := <-runtimes; err != nil {
@@ -211,8 +211,7 @@ func (c *Cluster) startRuntimes(nodes int) error {
 			return err
 		}
 		err := c.wait(nodeName(n)+": containerd", 60*time.Second, func() error {
-			_, err := c.enter(n, "ctr", "--timeout=2s", "version")
-			return err
+			return c.enter(n, "ctr", "--timeout=2s", "version")
 		}, containerd.name)
 		if err != nil || ran {
 			return err
@@ -261,7 +260,7 @@ func (c *Cluster) archives(names ...string) ([]string, error) {
 
 func (c *Cluster) importImages(n int, archives []string) error {
 	for _, file := range archives {
-		if _, err := c.enter(n, "ctr", "--namespace=k8s.io", "images", "import", file); err != nil {
+		if err := c.enter(n, "ctr", "--namespace=k8s.io", "images", "import", file); err != nil {
 			return fmt.Errorf("%s: import %s: %w", nodeName(n), filepath.Base(file), err)
 		}
 	}

@@ -27,19 +27,19 @@ func TestUpDown(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	up(t, ctx, c, 3)
-	load(t, ctx, c)
+	up(ctx, t, c, 3)
+	load(ctx, t, c)
 	apply(t, c)
 	t.Run("Pods", func(t *testing.T) { checkPods(t, c) })
 	t.Run("Claim", func(t *testing.T) { checkClaim(t, c) })
 
 	killAll(t, c, 3)
-	up(t, ctx, c, 1)
+	up(ctx, t, c, 1)
 	// A process that ended is started again, without anything being lost; and nodes can be added.
 	if p, alive := host.Recorded(c.pidFile("kube-scheduler")); !alive || p.Kill() != nil {
 		t.Error("no scheduler to kill")
 	}
-	up(t, ctx, c, 2)
+	up(ctx, t, c, 2)
 
 	if err := c.Down(); err != nil {
 		t.Fatal(err)
@@ -77,7 +77,7 @@ func upDownCluster(t *testing.T) *Cluster {
 			t.Fatalf("%s is not built, or from other sources (%v): run `localcluster build` first, which may take longer than a test", target, err)
 		}
 	}
-	if missing := host.Missing(host.Needs); len(missing) > 0 {
+	if missing := host.Missing(host.Needs()); len(missing) > 0 {
 		t.Fatalf("missing Debian packages: %s: run `localcluster up` once, which installs them", strings.Join(missing, " "))
 	}
 	if err := c.Down(); err != nil { // What an earlier run that was stopped has left.
@@ -86,7 +86,7 @@ func upDownCluster(t *testing.T) *Cluster {
 	return c
 }
 
-func up(t *testing.T, ctx context.Context, c *Cluster, nodes int) {
+func up(ctx context.Context, t *testing.T, c *Cluster, nodes int) {
 	t.Helper()
 	start := time.Now()
 	c.start = start
@@ -120,7 +120,7 @@ func killAll(t *testing.T, c *Cluster, nodes int) {
 	}
 }
 
-func load(t *testing.T, ctx context.Context, c *Cluster) {
+func load(ctx context.Context, t *testing.T, c *Cluster) {
 	t.Helper()
 	probe := filepath.Join(t.TempDir(), "probe")
 	cmd := exec.Command("go", "build", "-o", probe, "./testdata/probe")

@@ -111,8 +111,11 @@ func (c Cgroups) Processes(group string) []int {
 	var pids []int
 	for _, mount := range c.all {
 		_ = filepath.WalkDir(filepath.Join(mount, group), func(path string, d fs.DirEntry, err error) error {
-			if err != nil || !d.IsDir() {
-				return nil // Groups go while we look: what is gone has no processes.
+			if err != nil {
+				return fs.SkipDir // Groups go while we look: what is gone has no processes.
+			}
+			if !d.IsDir() {
+				return nil
 			}
 			list, _ := os.ReadFile(filepath.Join(path, "cgroup.procs"))
 			for _, field := range strings.Fields(string(list)) {

@@ -18,17 +18,19 @@ type Need struct {
 }
 
 // Needs is all that a node takes from Debian; everything else is built.
-var Needs = []Need{
-	{Package: "containerd", Program: "containerd"},
-	{Package: "containerd", Program: "ctr"},
-	{Package: "runc", Program: "runc"},
-	{Package: "containernetworking-plugins", File: "/usr/lib/cni/ptp"},
-	{Package: "nftables", Program: "nft"},
-	{Package: "iptables", Program: "iptables"}, // the portmap plugin, for hostPort
-	{Package: "iproute2", Program: "ip"},
-	{Package: "util-linux", Program: "nsenter"},
-	{Package: "mount", Program: "mount"},
-	{Package: "coreutils", Program: "sleep"},
+func Needs() []Need {
+	return []Need{
+		{Package: "containerd", Program: "containerd"},
+		{Package: "containerd", Program: "ctr"},
+		{Package: "runc", Program: "runc"},
+		{Package: "containernetworking-plugins", File: "/usr/lib/cni/ptp"},
+		{Package: "nftables", Program: "nft"},
+		{Package: "iptables", Program: "iptables"}, // the portmap plugin, for hostPort
+		{Package: "iproute2", Program: "ip"},
+		{Package: "util-linux", Program: "nsenter"},
+		{Package: "mount", Program: "mount"},
+		{Package: "coreutils", Program: "sleep"},
+	}
 }
 
 // Missing are the packages that something needed is missing from.

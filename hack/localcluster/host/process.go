@@ -39,7 +39,7 @@ func Start(s Spec) (Process, error) {
 	if err != nil {
 		return Process{}, err
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }() // The process has it open for itself.
 	join := `echo $$ >"$0" && exec "$@"`
 	cmd := exec.Command("/bin/sh", append([]string{"-c", join, filepath.Join(s.Cgroup, "cgroup.procs")}, s.Args...)...)
 	cmd.Env = s.Env

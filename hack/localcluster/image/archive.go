@@ -16,7 +16,7 @@ import (
 )
 
 // epoch is every date in an image, so that the same files give the same image.
-var epoch = time.Unix(0, 0).UTC()
+func epoch() time.Time { return time.Unix(0, 0).UTC() }
 
 // config is the part of an image's configuration that a runtime reads.
 type config struct {
@@ -48,8 +48,10 @@ func Write(s Spec, out string) (id string, err error) {
 	if err != nil {
 		return "", err
 	}
-	defer os.Remove(layer.Name())
-	defer layer.Close()
+	defer func() {
+		_ = layer.Close()
+		_ = os.Remove(layer.Name())
+	}()
 	diff := sha256.New()
 	if err := writeLayer(s, io.MultiWriter(layer, diff)); err != nil {
 		return "", err
@@ -68,7 +70,7 @@ func Write(s Spec, out string) (id string, err error) {
 }
 
 func configuration(s Spec, diffID string) ([]byte, error) {
-	c := config{Architecture: runtime.GOARCH, OS: "linux", Created: epoch}
+	c := config{Architecture: runtime.GOARCH, OS: "linux", Created: epoch()}
 	c.Config.User = s.User
 	c.Config.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/tmp"}
 	c.Config.Entrypoint = []string{s.Entry}
@@ -126,7 +128,7 @@ func writeLayer(s Spec, out io.Writer) error {
 		if dir == "tmp/" {
 			mode = 0o1777
 		}
-		if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir, Mode: mode, ModTime: epoch}); err != nil {
+		if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir, Mode: mode, ModTime: epoch()}); err != nil {
 			return err
 		}
 	}
@@ -160,7 +162,7 @@ func addBinary(w *tar.Writer, file File) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	info, err := f.Stat()
 	if err != nil {
 		return err
@@ -172,7 +174,7 @@ func addBinary(w *tar.Writer, file File) error {
 }
 
 func addFile(w *tar.Writer, name string, mode, size int64, content io.Reader) error {
-	h := &tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: mode, Size: size, ModTime: epoch}
+	h := &tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: mode, Size: size, ModTime: epoch()}
 	if err := w.WriteHeader(h); err != nil {
 		return err
 	}

@@ -93,7 +93,7 @@ func untar(t *testing.T, b []byte) map[string]string {
 	files := map[string]string{}
 	for r := tar.NewReader(bytes.NewReader(b)); ; {
 		h, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return files
 		}
 		if err != nil {
