@@ -15,7 +15,6 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 	"github.com/hearth-monitoring/hearth/internal/stack"
 )
 
@@ -185,7 +184,8 @@ func TestSizeGoesBackToWhatTheClaimsAskFor(t *testing.T) {
 	c := newCluster(t)
 	ps := c.owner(t, "main")
 	c.patch(t, ps, `{"spec":{"storage":{"size":"20Gi"}}}`)
-	ps.Status.Storage = []v1alpha1.ClaimStatus{{Claim: "data-prometheus-main-0", Requested: resource.MustParse("10Gi")}}
+	c.get(t, ps.Name, ps)
+	ps.Status.Claimed = ptr.To(resource.MustParse("10Gi"))
 	must(t, c.api.Status().Update(t.Context(), ps))
 	c.patch(t, ps, `{"spec":{"storage":{"size":"10Gi"}}}`)
 	err := c.api.Patch(t.Context(), ps, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"storage":{"size":"9Gi"}}}`)))

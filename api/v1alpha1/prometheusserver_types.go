@@ -109,7 +109,8 @@ type Retention struct {
 //
 // +kubebuilder:validation:XValidation:rule="(has(self.storageClassName) == has(oldSelf.storageClassName)) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)",message="storage.storageClassName cannot change: a claim keeps its class; make a new PrometheusServer for another one",reason=FieldValueForbidden
 type Storage struct {
-	// size of each replica's claim. It can grow, where the StorageClass allows it; it can't shrink.
+	// size of each replica's claim. It can grow, where the StorageClass allows it; it can't shrink below what the claims ask
+	// for.
 	// +optional
 	// +kubebuilder:default="10Gi"
 	// +kubebuilder:validation:XValidation:rule="!quantity(string(self)).isLessThan(quantity('64Mi'))",message="storage.size must be 64Mi or more, such as 10Gi"
@@ -224,11 +225,14 @@ type PrometheusServerStatus struct {
 	// alerts that are firing and pending; absent while no replica answers.
 	// +optional
 	Alerts *AlertsStatus `json:"alerts,omitempty"`
-	// storage of each replica.
+	// claimed is the most that one of the claims asks for. spec.storage.size can be taken back to it, and not below.
+	// +optional
+	Claimed *resource.Quantity `json:"claimed,omitempty"`
+	// storage of each replica; at most 16.
 	// +optional
 	// +listType=map
 	// +listMapKey=claim
-	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:MaxItems=16
 	Storage []ClaimStatus `json:"storage,omitempty"`
 	// conditions: Ready, Loaded, TargetsHealthy, RulesAccepted, and while they are true Reconciling and Stalled.
 	// +optional
@@ -345,7 +349,7 @@ type ClaimStatus struct {
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Status",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 36",message="the name of a PrometheusServer can have at most 36 characters: the names of its pods are made from it"
-// +kubebuilder:validation:XValidation:rule="!has(self.spec.storage) || !has(oldSelf.spec.storage) || !quantity(string(self.spec.storage.size)).isLessThan(quantity(string(oldSelf.spec.storage.size))) || (has(oldSelf.status) && has(oldSelf.status.storage) && oldSelf.status.storage.all(c, !quantity(string(self.spec.storage.size)).isLessThan(quantity(string(c.requested)))))",message="spec.storage.size cannot shrink below what the claims ask for: a volume only grows; make a new PrometheusServer for a smaller one",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.storage) || !has(oldSelf.spec.storage) || !quantity(string(self.spec.storage.size)).isLessThan(quantity(string(oldSelf.spec.storage.size))) || (has(oldSelf.status) && has(oldSelf.status.claimed) && !quantity(string(self.spec.storage.size)).isLessThan(quantity(string(oldSelf.status.claimed))))",message="spec.storage.size cannot shrink below what the claims ask for: a volume only grows; make a new PrometheusServer for a smaller one",reason=FieldValueForbidden
 // +kubebuilder:validation:XValidation:rule="!self.metadata.name.contains('.')",message="the name of a PrometheusServer cannot contain a dot: the name of its Service is made from it"
 type PrometheusServer struct {
 	metav1.TypeMeta   `json:",inline"`

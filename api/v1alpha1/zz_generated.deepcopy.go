@@ -673,6 +673,11 @@ func (in *PrometheusServerStatus) DeepCopyInto(out *PrometheusServerStatus) {
 		*out = new(AlertsStatus)
 		**out = **in
 	}
+	if in.Claimed != nil {
+		in, out := &in.Claimed, &out.Claimed
+		x := (*in).DeepCopy()
+		*out = &x
+	}
 	if in.Storage != nil {
 		in, out := &in.Storage, &out.Storage
 		*out = make([]ClaimStatus, len(*in))

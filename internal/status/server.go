@@ -14,6 +14,9 @@ import (
 // maxRejections bounds the rejections in a status; the AlertRules themselves say the rest.
 const maxRejections = 20
 
+// maxClaims bounds the claims in a status. There can be more than replicas: claims are kept when a server shrinks.
+const maxClaims = 16
+
 // Server is what was observed of a PrometheusServer.
 type Server struct {
 	// Replicas is the number of pods that should run, and Revision the configuration they should have loaded.
@@ -59,7 +62,7 @@ func OfServer(ps *v1alpha1.PrometheusServer, observed *Server, err error) v1alph
 	out.Ready = fmt.Sprintf("%d/%d", out.ReadyReplicas, o.Replicas)
 	out.Configuration = configuration(o)
 	out.Rules = rulesStatus(o)
-	out.Storage = storage(o.Claims)
+	out.Claimed, out.Storage = claimed(o.Claims), storage(o.Claims)
 	facts(&out, o.Pods)
 	v := serverVerdict(ps, o)
 	if err != nil {
@@ -113,9 +116,20 @@ func rulesStatus(o Server) v1alpha1.RulesStatus {
 	return out
 }
 
+// claimed is the most that a claim asks for, nil if there is none.
+func claimed(claims []Claim) *resource.Quantity {
+	var out *resource.Quantity
+	for _, c := range claims {
+		if out == nil || c.Requested.Cmp(*out) > 0 {
+			out = &c.Requested
+		}
+	}
+	return out
+}
+
 func storage(claims []Claim) []v1alpha1.ClaimStatus {
 	var out []v1alpha1.ClaimStatus
-	for _, c := range claims {
+	for _, c := range claims[:min(len(claims), maxClaims)] {
 		out = append(out, v1alpha1.ClaimStatus{Claim: c.Name, Requested: c.Requested, Capacity: c.Capacity})
 	}
 	return out
