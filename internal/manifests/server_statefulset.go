@@ -68,9 +68,10 @@ func serverPod(s *stack.Stack) corev1.PodSpec {
 	}
 }
 
-// affinity keeps replicas apart where the declaration says nothing: two on one node don't survive its loss.
+// affinity keeps replicas apart where the declaration says nothing: two on one node don't survive its loss. A single one
+// has it too, because a pod template that depends on the number of replicas would restart them whenever that changes.
 func affinity(s *stack.Stack) *corev1.Affinity {
-	if s.Scheduling.Affinity != nil || s.Replicas < 2 {
+	if s.Scheduling.Affinity != nil {
 		return s.Scheduling.Affinity
 	}
 	return &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{
