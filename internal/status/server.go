@@ -174,7 +174,7 @@ func waitingFor(ps *v1alpha1.PrometheusServer, o Server) []string {
 		out = append(out, count(n-int(o.Replicas), "pod")+" too many, being stopped")
 	}
 	for _, p := range o.Pods {
-		if text := p.waitingFor(ps.Namespace, o.Revision); text != "" {
+		if text := p.waitingFor(ps, o.Revision); text != "" {
 			out = append(out, text)
 		}
 	}
@@ -190,21 +190,44 @@ func waitingFor(ps *v1alpha1.PrometheusServer, o Server) []string {
 	return out
 }
 
-func (p Pod) waitingFor(namespace string, revision int64) string {
+func (p Pod) waitingFor(ps *v1alpha1.PrometheusServer, revision int64) string {
 	switch {
 	case !p.Ready:
 		reason := p.Waiting
 		if p.Report != nil {
 			reason = firstText(p.Report.ReadyReason, reason)
 		}
-		return p.Name + " is not ready: " + firstText(reason,
-			fmt.Sprintf("it is starting (kubectl -n %s describe pod %s shows what it waits for)", namespace, p.Name))
+		return p.Name + " is not ready: " + firstText(reason, p.starting(ps))
+	case p.Report == nil && p.Waiting != "":
+		return p.Name + ": " + p.Waiting
 	case p.Report == nil:
 		return fmt.Sprintf("%s is ready, but its reloader has not answered the operator yet (port %d, which a NetworkPolicy must let through)", p.Name, replica.Port)
 	case p.Report.Loaded != revision:
 		return fmt.Sprintf("%s is loading revision %d", p.Name, revision)
 	}
 	return ""
+}
+
+// starting is said of a pod that the cluster gives no reason for. It gives none for a missing Secret either, and the
+// operator reads no Secrets, so what has to exist before the first container starts is named.
+func (p Pod) starting(ps *v1alpha1.PrometheusServer) string {
+	text := "it is starting"
+	if secrets := mounted(ps.Spec.Web); p.Report == nil && len(secrets) > 0 {
+		text += ", which takes " + strings.Join(secrets, " and ")
+	}
+	return fmt.Sprintf("%s (kubectl -n %s describe pod %s shows what it waits for)", text, ps.Namespace, p.Name)
+}
+
+// mounted names the Secrets without which a pod does not start.
+func mounted(web *v1alpha1.Web) []string {
+	var out []string
+	if web != nil && web.TLS != nil {
+		out = append(out, fmt.Sprintf("Secret %q with tls.crt and tls.key", web.TLS.SecretName))
+	}
+	if web != nil && web.BasicAuth != nil {
+		out = append(out, fmt.Sprintf("Secret %q with username and password", web.BasicAuth.SecretName))
+	}
+	return out
 }
 
 func firstText(all ...string) string {

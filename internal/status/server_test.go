@@ -128,6 +128,11 @@ var serverCases = map[string]serverCase{
 		want: progressing("prometheus-main-0 is ready, but its reloader has not answered the operator yet (port 9091, which a NetworkPolicy must let through)",
 			"Loaded False Loading: revision 3 is loaded by 0 of 1 pod so far", noneToSay, noRules),
 	},
+	"stopping, and ready until it has stopped": {
+		observed: status.Server{Replicas: 1, Revision: 3, Updated: 1, Pods: []status.Pod{{Name: "prometheus-main-0", Ready: true, Waiting: "it is being stopped"}}},
+		want: progressing("prometheus-main-0: it is being stopped",
+			"Loaded False Loading: revision 3 is loaded by 0 of 1 pod so far", noneToSay, noRules),
+	},
 	"rolling out": {
 		observed: status.Server{Replicas: 2, Revision: 3, Updated: 1, Pods: []status.Pod{healthy(0), healthy(1)}},
 		want:     progressing("1 of 2 pods updated", loaded3, allUp, noRules),
@@ -191,6 +196,17 @@ func TestWhatIsNotObservedStays(t *testing.T) {
 	wantConditions(t, []string{
 		"Ready False Retrying: gather: timeout", "Reconciling True Retrying: gather: timeout", loaded3, allUp, noRules,
 	}, status.OfServer(ps, nil, errors.New("gather: timeout")).Conditions)
+}
+
+// The cluster says nothing of a Secret that is missing, and the operator reads none.
+func TestStartingTakesSecrets(t *testing.T) {
+	ps := server()
+	ps.Spec.Web = &v1alpha1.Web{TLS: &v1alpha1.WebTLS{SecretName: "cert"}, BasicAuth: &v1alpha1.SecretName{SecretName: "login"}}
+	observed := status.Server{Replicas: 1, Revision: 3, Updated: 1, Pods: []status.Pod{{Name: "prometheus-main-0"}}}
+	got := status.OfServer(ps, &observed, nil)
+	wantConditions(t, progressing("prometheus-main-0 is not ready: it is starting, which takes "+
+		`Secret "cert" with tls.crt and tls.key and Secret "login" with username and password `+
+		"(kubectl -n monitoring describe pod prometheus-main-0 shows what it waits for)"), got.Conditions[:2])
 }
 
 func TestFirstErrorOfANewServer(t *testing.T) {
