@@ -42,7 +42,7 @@ func TestNameConflict(t *testing.T) {
 	t.Logf("after %s: %s", took, c.Message)
 	g.await(time.Second, ps, v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonNameConflict)
 	g.awaitMessage(time.Second, ps, v1alpha1.ConditionReady, `Service "prometheus-main"`, `StatefulSet "prometheus-main"`,
-		"kubectl -n "+g.servers+" delete statefulset/prometheus-main")
+		"kubectl -n "+g.servers+" delete service/prometheus-main statefulset/prometheus-main")
 	if made := g.children(); len(made) != 0 {
 		t.Errorf("something was made all the same: %v", names(made))
 	}

@@ -23,8 +23,8 @@ const repair = 10 * time.Second
 // vandalism is what somebody does by hand to an object of each kind, as a merge patch.
 var vandalism = map[string]string{
 	"ServiceAccount":      `{"automountServiceAccountToken":true}`,
-	"ConfigMap":           `{"data":{"%s":"broken"},"binaryData":null}`,
-	"Service":             `{"spec":{"ports":[{"name":"other","port":1234,"targetPort":1}]}}`,
+	"ConfigMap":           `{"%s":{"%s":"YnJva2Vu"}}`,
+	"Service":             `{"spec":{"ports":[{"name":"%s","port":1234,"targetPort":1}]}}`,
 	"Role":                `{"rules":[{"apiGroups":[""],"resources":["pods"],"verbs":["get"]}]}`,
 	"RoleBinding":         `{"subjects":[{"kind":"Group","apiGroup":"rbac.authorization.k8s.io","name":"system:nobody"}]}`,
 	"StatefulSet":         `{"spec":{"updateStrategy":{"type":"OnDelete","rollingUpdate":null}}}`,
@@ -68,12 +68,17 @@ func TestDrift(t *testing.T) {
 func (g *ground) edited(was *unstructured.Unstructured) {
 	g.t.Helper()
 	patch := vandalism[was.GetKind()]
-	if was.GetKind() == "ConfigMap" {
-		key := "part" // any
-		if data, _, _ := unstructured.NestedMap(was.Object, "data"); len(data) > 0 {
-			key = slices.Sorted(maps.Keys(data))[0]
+	switch was.GetKind() {
+	case "Service":
+		ports, _, _ := unstructured.NestedSlice(was.Object, "spec", "ports")
+		name, _, _ := unstructured.NestedString(ports[0].(map[string]any), "name") //nolint:forcetypeassert // the API knows no other
+		patch = fmt.Sprintf(patch, name)
+	case "ConfigMap":
+		for _, field := range []string{"data", "binaryData"} {
+			if has, _, _ := unstructured.NestedMap(was.Object, field); len(has) > 0 {
+				patch = fmt.Sprintf(patch, field, slices.Sorted(maps.Keys(has))[0])
+			}
 		}
-		patch = fmt.Sprintf(patch, key)
 	}
 	o := was.DeepCopy()
 	must(g.t, kube.api.Patch(g.t.Context(), o, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"team":"infra"},"annotations":{"note":"ours"}}}`))))

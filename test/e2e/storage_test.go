@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +12,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 )
@@ -118,89 +116,4 @@ func (g *ground) retention(server prometheus) string {
 	var info struct{ StorageRetention string }
 	eventually(g.t, 10*time.Second, func() error { return server.api(g.t.Context(), "/api/v1/status/runtimeinfo", nil, &info) })
 	return info.StorageRetention
-}
-
-// Replicas: two that can be told apart, one, none, one again.
-func TestReplicas(t *testing.T) {
-	t.Parallel()
-	g := newGround(t)
-	ps := g.server()
-	rule := g.rule("rule", record("e2e:answer", "vector(42)"))
-	g.create(ps, rule)
-	g.await(2*time.Minute, ps, v1alpha1.ConditionReady, metav1.ConditionTrue, "")
-	for _, n := range []int32{2, 1, 0, 1} {
-		t.Run(strconv.Itoa(int(n)), func(t *testing.T) { g.in(t).scaled(ps, rule, n) })
-	}
-}
-
-func (g *ground) scaled(ps *v1alpha1.PrometheusServer, rule *v1alpha1.AlertRule, n int32) {
-	g.t.Helper()
-	start := time.Now()
-	change(g, ps, func(ps *v1alpha1.PrometheusServer) { ps.Spec.Replicas = &n })
-	reason := map[bool]string{true: v1alpha1.ReasonScaledToZero, false: v1alpha1.ReasonReady}[n == 0]
-	c, _ := g.await(2*time.Minute, ps, v1alpha1.ConditionReady, metav1.ConditionTrue, reason)
-	g.t.Logf("after %s: %s; status.ready %s; %s", time.Since(start).Round(time.Millisecond), c.Message, ps.Status.Ready, text(ps.Status.Configuration))
-	if want := fmt.Sprintf("%d/%d", n, n); ps.Status.Ready != want {
-		g.t.Errorf("status.ready is %s, want %s", ps.Status.Ready, want)
-	}
-	_, budget := g.children()["PodDisruptionBudget/prometheus-main"]
-	if budget != (n > 1) {
-		g.t.Errorf("with %d replicas, there is a PodDisruptionBudget: %v", n, budget)
-	}
-	if n == 0 {
-		g.await(5*time.Second, ps, v1alpha1.ConditionLoaded, metav1.ConditionFalse, v1alpha1.ReasonScaledToZero)
-		return
-	}
-	g.await(10*time.Second, ps, v1alpha1.ConditionLoaded, metav1.ConditionTrue, "")
-	g.await(10*time.Second, rule, v1alpha1.ConditionLoaded, metav1.ConditionTrue, "")
-	seen := map[string]bool{}
-	for name := range g.pods(ps) {
-		var config struct{ YAML string }
-		must(g.t, throughPod(ps.Namespace, name).api(g.t.Context(), "/api/v1/status/config", nil, &config))
-		if !strings.Contains(config.YAML, "replica: "+name+"\n") || !strings.Contains(config.YAML, "prometheus: "+ps.Namespace+"/main\n") {
-			g.t.Errorf("%s does not know itself:\n%s", name, config.YAML)
-		}
-		groups, err := throughPod(ps.Namespace, name).groups(g.t.Context())
-		if _, ok := groups["rule-group"]; err != nil || !ok {
-			g.t.Errorf("%s evaluates %v (%v)", name, groups, err)
-		}
-		seen[name] = true
-	}
-	g.t.Logf("external label replica, and the rule, on each of %v", seen)
-	if len(seen) != int(n) {
-		g.t.Errorf("pods are %v, want %d", seen, n)
-	}
-}
-
-// What is deleted leaves nothing, except the samples where they are to stay.
-func TestDeletion(t *testing.T) {
-	t.Parallel()
-	for _, policy := range []v1alpha1.ClaimPolicy{v1alpha1.ClaimRetain, v1alpha1.ClaimDelete} {
-		t.Run(string(policy), func(t *testing.T) {
-			g := newGround(t)
-			ps, ne, ar := g.full(func(ps *v1alpha1.PrometheusServer) { ps.Spec.Storage.WhenDeleted = policy })
-			start := time.Now()
-			for _, o := range []client.Object{ne, ps, ar} {
-				must(t, kube.api.Delete(t.Context(), o))
-			}
-			want := ""
-			if policy == v1alpha1.ClaimRetain {
-				want = "PersistentVolumeClaim/data-prometheus-main-0"
-			}
-			eventually(t, time.Minute, func() error {
-				left, err := g.list(append(append([]kind{}, childKinds...), otherKinds...), client.MatchingLabels{managedBy: "hearth"})
-				if err != nil {
-					return err
-				}
-				if got := strings.Join(names(left), " "); got != want {
-					return fmt.Errorf("left: %s, want %q", got, want)
-				}
-				return nil
-			})
-			t.Logf("with whenDeleted %s, after %s there is left: %q", policy, time.Since(start).Round(100*time.Millisecond), want)
-			for _, o := range []client.Object{ne, ps, ar} {
-				g.gone(5*time.Second, o)
-			}
-		})
-	}
 }
