@@ -102,8 +102,8 @@ func (r *AlertRuleReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	all := handler.EnqueueRequestsFromMapFunc(r.all)
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.AlertRule{}).
-		Watches(&v1alpha1.PrometheusServer{}, all, builder.WithPredicates(specOrSelectable)).
-		WatchesMetadata(&corev1.Namespace{}, all, builder.WithPredicates(selectable)).
+		Watches(&v1alpha1.PrometheusServer{}, all, builder.WithPredicates(specOrSelectable())).
+		WatchesMetadata(&corev1.Namespace{}, all, builder.WithPredicates(selectable())).
 		WatchesRawSource(source.Channel(r.Ledger.Events(), &handler.EnqueueRequestForObject{})).
 		Complete(r)
 }

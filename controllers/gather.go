@@ -44,14 +44,26 @@ func (r *PrometheusServerReconciler) gather(ctx context.Context, ps *v1alpha1.Pr
 // published is what the cluster has of the server's files. What this process published last counts if the cache does not
 // have it yet: two different contents must never be the same revision.
 func (r *PrometheusServerReconciler) published(ctx context.Context, ps *v1alpha1.PrometheusServer) (stack.Published, error) {
-	cached, err := r.cached(ctx, ps)
+	out, err := r.cached(ctx, ps)
 	if err != nil {
 		return stack.Published{}, err
 	}
-	if last, ok := r.memory.of(ps.UID); ok && (cached.Manifest == nil || last.Manifest.Revision > cached.Manifest.Revision) {
-		return last, nil
+	if last, ok := r.memory.of(ps.UID); ok && last.Manifest.Revision > revisionOf(out) {
+		out = last
 	}
-	return cached, nil
+	// A replica can be ahead after the cluster was restored from a backup, and would take what is published for old. This
+	// manifest fits no content, so that what is published next is newer than what any replica has.
+	if ahead := r.Replicas.Newest(client.ObjectKeyFromObject(ps)); ahead > revisionOf(out) {
+		out.Manifest = &bundle.Manifest{Revision: ahead}
+	}
+	return out, nil
+}
+
+func revisionOf(p stack.Published) int64 {
+	if p.Manifest == nil {
+		return 0
+	}
+	return p.Manifest.Revision
 }
 
 func (r *PrometheusServerReconciler) cached(ctx context.Context, ps *v1alpha1.PrometheusServer) (stack.Published, error) {

@@ -146,7 +146,7 @@ func (r *NodeExporterReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	b := ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.NodeExporter{}).
 		Watches(&v1alpha1.PrometheusServer{}, all).
-		WatchesMetadata(&corev1.Namespace{}, all, builder.WithPredicates(selectable)).
+		WatchesMetadata(&corev1.Namespace{}, all, builder.WithPredicates(selectable())).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(byLabel(stack.LabelNodeExporter)))
 	for _, typ := range ownedTypes() {
 		b = b.Owns(typ)

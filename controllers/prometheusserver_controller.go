@@ -139,9 +139,9 @@ func (r *PrometheusServerReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	all := handler.EnqueueRequestsFromMapFunc(r.allServers)
 	b := ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.PrometheusServer{}).
-		Watches(&v1alpha1.NodeExporter{}, all, builder.WithPredicates(selectable)).
-		Watches(&v1alpha1.AlertRule{}, handler.EnqueueRequestsFromMapFunc(r.serversOfRule), builder.WithPredicates(specOrSelectable)).
-		WatchesMetadata(&corev1.Namespace{}, all, builder.WithPredicates(selectable)).
+		Watches(&v1alpha1.NodeExporter{}, all, builder.WithPredicates(selectable())).
+		Watches(&v1alpha1.AlertRule{}, handler.EnqueueRequestsFromMapFunc(r.serversOfRule), builder.WithPredicates(specOrSelectable())).
+		WatchesMetadata(&corev1.Namespace{}, all, builder.WithPredicates(selectable())).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(byLabel(stack.LabelServer))).
 		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(byLabel(stack.LabelServer))).
 		WatchesRawSource(source.Channel(r.Replicas.Events(), &handler.EnqueueRequestForObject{}))
@@ -151,11 +151,13 @@ func (r *PrometheusServerReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return b.Complete(r)
 }
 
-// Changes that can change a selection, and those that can also change what is made of the selected object.
-var (
-	selectable       = predicate.LabelChangedPredicate{}
-	specOrSelectable = predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.LabelChangedPredicate{})
-)
+// selectable are changes that can change a selection.
+func selectable() predicate.Predicate { return predicate.LabelChangedPredicate{} }
+
+// specOrSelectable are those that can also change what is made of the selected object.
+func specOrSelectable() predicate.Predicate {
+	return predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, selectable())
+}
 
 // byLabel maps an object to the one of ours that a label names.
 func byLabel(label string) handler.MapFunc {

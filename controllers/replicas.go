@@ -97,6 +97,19 @@ func (r *Replicas) Report(pod types.UID) *replica.Report {
 	return nil
 }
 
+// Newest is the highest revision that a pod of a server has seen, 0 while none has reported.
+func (r *Replicas) Newest(server types.NamespacedName) int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	newest := int64(0)
+	for _, t := range r.pods {
+		if t.server == server && t.report != nil {
+			newest = max(newest, t.report.Published, t.report.Loaded)
+		}
+	}
+	return newest
+}
+
 // follow starts a request loop; r.mu is held.
 func (r *Replicas) follow(server types.NamespacedName, pod types.UID, address string) {
 	ctx, stop := context.WithCancel(r.ctx)
