@@ -20,11 +20,9 @@ const (
 // hostMount is a directory of the host that the exporter reads.
 type hostMount struct{ name, host, inside string }
 
-var (
-	procMount = hostMount{name: "proc", host: "/proc", inside: "/host/proc"}
-	sysMount  = hostMount{name: "sys", host: "/sys", inside: "/host/sys"}
-	rootMount = hostMount{name: "root", host: "/", inside: "/host/root"}
-)
+func procMount() hostMount { return hostMount{name: "proc", host: "/proc", inside: "/host/proc"} }
+func sysMount() hostMount  { return hostMount{name: "sys", host: "/sys", inside: "/host/sys"} }
+func rootMount() hostMount { return hostMount{name: "root", host: "/", inside: "/host/root"} }
 
 func daemonSet(e *stack.Exporter, pool stack.Pool) *appsv1.DaemonSet {
 	selector := merged(e.Selector, map[string]string{stack.LabelPool: pool.Name})
@@ -65,7 +63,7 @@ func exporterPod(e *stack.Exporter, pool stack.Pool) corev1.PodSpec {
 	if pool.NodeAffinity != nil {
 		pod.Affinity = &corev1.Affinity{NodeAffinity: pool.NodeAffinity}
 	}
-	for _, m := range []hostMount{procMount, sysMount, rootMount} {
+	for _, m := range []hostMount{procMount(), sysMount(), rootMount()} {
 		pod.Volumes = append(pod.Volumes, corev1.Volume{Name: m.name, VolumeSource: corev1.VolumeSource{
 			HostPath: &corev1.HostPathVolumeSource{Path: m.host, Type: new(corev1.HostPathUnset)},
 		}})
@@ -76,10 +74,10 @@ func exporterPod(e *stack.Exporter, pool stack.Pool) corev1.PodSpec {
 func exporterContainer(e *stack.Exporter, pool stack.Pool) corev1.Container {
 	args := append([]string{
 		fmt.Sprintf("--web.listen-address=:%d", e.Port),
-		"--path.procfs=" + procMount.inside,
-		"--path.sysfs=" + sysMount.inside,
-		"--path.rootfs=" + rootMount.inside,
-		"--path.udev.data=" + rootMount.inside + "/run/udev/data",
+		"--path.procfs=" + procMount().inside,
+		"--path.sysfs=" + sysMount().inside,
+		"--path.rootfs=" + rootMount().inside,
+		"--path.udev.data=" + rootMount().inside + "/run/udev/data",
 	}, collectorArgs(pool.Collectors)...)
 	health := &corev1.Probe{ProbeHandler: httpGet("/healthz", e.Port), PeriodSeconds: 10, TimeoutSeconds: 3, FailureThreshold: 3}
 	return corev1.Container{
@@ -96,10 +94,10 @@ func exporterContainer(e *stack.Exporter, pool stack.Pool) corev1.Container {
 		LivenessProbe:   health,
 		SecurityContext: restricted(),
 		VolumeMounts: []corev1.VolumeMount{
-			{Name: procMount.name, MountPath: procMount.inside, ReadOnly: true},
-			{Name: sysMount.name, MountPath: sysMount.inside, ReadOnly: true},
+			{Name: procMount().name, MountPath: procMount().inside, ReadOnly: true},
+			{Name: sysMount().name, MountPath: sysMount().inside, ReadOnly: true},
 			// What is mounted on the host later must be seen as well.
-			{Name: rootMount.name, MountPath: rootMount.inside, ReadOnly: true, MountPropagation: new(corev1.MountPropagationHostToContainer)},
+			{Name: rootMount().name, MountPath: rootMount().inside, ReadOnly: true, MountPropagation: new(corev1.MountPropagationHostToContainer)},
 		},
 	}
 }

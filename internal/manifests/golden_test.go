@@ -2,6 +2,7 @@ package manifests_test
 
 import (
 	"flag"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -29,16 +30,13 @@ func TestCases(t *testing.T) {
 func (c testCase) stored(t *testing.T) map[string]string {
 	t.Helper()
 	out := map[string]string{}
-	err := filepath.WalkDir(c.dir, func(path string, entry os.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || path == filepath.Join(c.dir, "in.yaml") {
+	dir := os.DirFS(c.dir)
+	err := fs.WalkDir(dir, ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || path == "in.yaml" {
 			return err
 		}
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		name, err := filepath.Rel(c.dir, path)
-		out[filepath.ToSlash(name)] = string(text)
+		text, err := fs.ReadFile(dir, path)
+		out[path] = string(text)
 		return err
 	})
 	if err != nil {

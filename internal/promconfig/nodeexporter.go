@@ -23,25 +23,32 @@ func nodeExporter(e stack.ExporterTarget) scrapeConfig {
 			},
 		}},
 		RelabelConfigs: []relabelConfig{
-			onlyExporterPort,
-			jobNodeExporter,
-			instanceIsNode,
+			onlyExporterPort(),
+			jobNodeExporter(),
+			instanceIsNode(),
 		},
 	}
 }
 
-var (
-	// A pod that somebody gave a second port has an endpoint for each of them.
-	onlyExporterPort = relabelConfig{
+// onlyExporterPort: a pod that somebody gave a second port has an endpoint for each of them.
+func onlyExporterPort() relabelConfig {
+	return relabelConfig{
 		Action:       "keep",
 		SourceLabels: []string{"__meta_kubernetes_endpointslice_port_name"},
 		Regex:        exporterPort,
 	}
-	// The job that the dashboards and rules people already have ask for.
-	jobNodeExporter = relabelConfig{TargetLabel: "job", Replacement: "node-exporter"}
-	// The node and not the pod, whose name and address are new after every update and would make every series new too.
-	instanceIsNode = relabelConfig{
+}
+
+// jobNodeExporter is the job that the dashboards and rules people already have ask for.
+func jobNodeExporter() relabelConfig {
+	return relabelConfig{TargetLabel: "job", Replacement: "node-exporter"}
+}
+
+// instanceIsNode: the node and not the pod, whose name and address are new after every update and would make every series
+// new too.
+func instanceIsNode() relabelConfig {
+	return relabelConfig{
 		SourceLabels: []string{"__meta_kubernetes_endpointslice_endpoint_node_name"},
 		TargetLabel:  "instance",
 	}
-)
+}

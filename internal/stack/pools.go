@@ -16,7 +16,9 @@ import (
 const maxTerms = 64
 
 // everyTaint is the toleration with which a DaemonSet reaches every node.
-var everyTaint = []corev1.Toleration{{Operator: corev1.TolerationOpExists}}
+func everyTaint() []corev1.Toleration {
+	return []corev1.Toleration{{Operator: corev1.TolerationOpExists}}
+}
 
 func resolvePools(spec *v1alpha1.NodeExporterSpec, base string, path *field.Path) ([]Pool, field.ErrorList) {
 	if len(spec.Pools) == 0 {
@@ -45,7 +47,7 @@ func newPool(spec *v1alpha1.NodeExporterSpec, declared v1alpha1.NodePool, daemon
 		DaemonSet:    daemonSet,
 		NodeSelector: declared.NodeSelector,
 		NodeAffinity: spec.Affinity,
-		Tolerations:  everyTaint,
+		Tolerations:  everyTaint(),
 		Resources:    valueOr(firstSet(declared.Resources, spec.Resources), defaultExporterResources()),
 		Collectors:   valueOr(firstSet(declared.Collectors, spec.Collectors), v1alpha1.Collectors{}),
 	}

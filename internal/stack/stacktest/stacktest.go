@@ -22,7 +22,7 @@ import (
 )
 
 // Images are the operator's defaults in tests.
-var Images = stack.Images{Hearth: "hearth:test", PrometheusVersion: "3.15.0"}
+func Images() stack.Images { return stack.Images{Hearth: "hearth:test", PrometheusVersion: "3.15.0"} }
 
 // Declared is what a file declares.
 type Declared struct {
@@ -37,13 +37,13 @@ type Declared struct {
 func (d Declared) Inputs(server *v1alpha1.PrometheusServer) stack.Inputs {
 	return stack.Inputs{
 		Server: server, NodeExporters: d.NodeExporters, AlertRules: d.AlertRules,
-		NamespaceLabels: d.NamespaceLabels, Images: Images,
+		NamespaceLabels: d.NamespaceLabels, Images: Images(),
 	}
 }
 
 // ExporterInputs are what the operator would gather for one of the exporters.
 func (d Declared) ExporterInputs(exporter *v1alpha1.NodeExporter) stack.ExporterInputs {
-	return stack.ExporterInputs{Exporter: exporter, Servers: d.Servers, NamespaceLabels: d.NamespaceLabels, Images: Images}
+	return stack.ExporterInputs{Exporter: exporter, Servers: d.Servers, NamespaceLabels: d.NamespaceLabels, Images: Images()}
 }
 
 // Read reads a file of many documents and applies the defaults of the CRDs, which are in config/crd. A field that the
