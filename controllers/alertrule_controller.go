@@ -99,24 +99,11 @@ func (r *AlertRuleReconciler) writeStatus(ctx context.Context, ar *v1alpha1.Aler
 
 // SetupWithManager watches the rules, the servers that may select them, and what those servers say they have.
 func (r *AlertRuleReconciler) SetupWithManager(mgr ctrl.Manager) error {
-	all := handler.EnqueueRequestsFromMapFunc(r.all)
+	all := every(r, &v1alpha1.AlertRuleList{})
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.AlertRule{}).
 		Watches(&v1alpha1.PrometheusServer{}, all, builder.WithPredicates(specOrSelectable())).
 		WatchesMetadata(&corev1.Namespace{}, all, builder.WithPredicates(selectable())).
 		WatchesRawSource(source.Channel(r.Ledger.Events(), &handler.EnqueueRequestForObject{})).
 		Complete(r)
-}
-
-func (r *AlertRuleReconciler) all(ctx context.Context, _ client.Object) []reconcile.Request {
-	var list v1alpha1.AlertRuleList
-	if err := r.List(ctx, &list); err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "list AlertRules")
-		return nil
-	}
-	var out []reconcile.Request
-	for i := range list.Items {
-		out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
-	}
-	return out
 }

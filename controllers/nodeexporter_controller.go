@@ -10,7 +10,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
@@ -142,27 +141,14 @@ func (r *NodeExporterReconciler) writeStatus(ctx context.Context, ne *v1alpha1.N
 
 // SetupWithManager watches what an exporter is made of and the servers that select it.
 func (r *NodeExporterReconciler) SetupWithManager(mgr ctrl.Manager) error {
-	all := handler.EnqueueRequestsFromMapFunc(r.all)
+	all := every(r, &v1alpha1.NodeExporterList{})
 	b := ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.NodeExporter{}).
 		Watches(&v1alpha1.PrometheusServer{}, all).
 		WatchesMetadata(&corev1.Namespace{}, all, builder.WithPredicates(selectable())).
-		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(byLabel(stack.LabelNodeExporter)))
+		Watches(&corev1.Pod{}, byLabel(stack.LabelNodeExporter))
 	for _, typ := range ownedTypes() {
 		b = b.Owns(typ)
 	}
 	return b.Complete(r)
-}
-
-func (r *NodeExporterReconciler) all(ctx context.Context, _ client.Object) []reconcile.Request {
-	var list v1alpha1.NodeExporterList
-	if err := r.List(ctx, &list); err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "list NodeExporters")
-		return nil
-	}
-	var out []reconcile.Request
-	for i := range list.Items {
-		out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
-	}
-	return out
 }

@@ -11,7 +11,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
@@ -136,42 +135,19 @@ func asClientObjects(objects []manifests.Object) []client.Object {
 
 // SetupWithManager watches what a server is made from, what it is made of, and what its replicas report.
 func (r *PrometheusServerReconciler) SetupWithManager(mgr ctrl.Manager) error {
-	all := handler.EnqueueRequestsFromMapFunc(r.allServers)
+	all := every(r, &v1alpha1.PrometheusServerList{})
 	b := ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.PrometheusServer{}).
 		Watches(&v1alpha1.NodeExporter{}, all, builder.WithPredicates(selectable())).
 		Watches(&v1alpha1.AlertRule{}, handler.EnqueueRequestsFromMapFunc(r.serversOfRule), builder.WithPredicates(specOrSelectable())).
 		WatchesMetadata(&corev1.Namespace{}, all, builder.WithPredicates(selectable())).
-		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(byLabel(stack.LabelServer))).
-		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(byLabel(stack.LabelServer))).
+		Watches(&corev1.Pod{}, byLabel(stack.LabelServer)).
+		Watches(&corev1.PersistentVolumeClaim{}, byLabel(stack.LabelServer)).
 		WatchesRawSource(source.Channel(r.Replicas.Events(), &handler.EnqueueRequestForObject{}))
 	for _, typ := range ownedTypes() {
 		b = b.Owns(typ)
 	}
 	return b.Complete(r)
-}
-
-// selectable are changes that can change a selection.
-func selectable() predicate.Predicate { return predicate.LabelChangedPredicate{} }
-
-// specOrSelectable are those that can also change what is made of the selected object.
-func specOrSelectable() predicate.Predicate {
-	return predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, selectable())
-}
-
-// byLabel maps an object to the one of ours that a label names.
-func byLabel(label string) handler.MapFunc {
-	return func(_ context.Context, o client.Object) []reconcile.Request {
-		name, ok := o.GetLabels()[label]
-		if !ok {
-			return nil
-		}
-		return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: name}}}
-	}
-}
-
-func (r *PrometheusServerReconciler) allServers(ctx context.Context, _ client.Object) []reconcile.Request {
-	return r.servers(ctx, func(*v1alpha1.PrometheusServer) bool { return true })
 }
 
 // serversOfRule are the servers that select a rule and those that had it before.
@@ -182,26 +158,12 @@ func (r *PrometheusServerReconciler) serversOfRule(ctx context.Context, o client
 	}
 	namespaces, err := namespaceLabels(ctx, r)
 	if err != nil {
-		return r.allServers(ctx, o)
-	}
-	return r.servers(ctx, func(ps *v1alpha1.PrometheusServer) bool {
-		_, had := r.Ledger.Of(client.ObjectKeyFromObject(ps), client.ObjectKeyFromObject(ar))
-		return had || stack.SelectsRule(ps, ar, namespaces)
-	})
-}
-
-// servers are those that fit. A list from the cache fails only when the operator is being stopped.
-func (r *PrometheusServerReconciler) servers(ctx context.Context, fits func(*v1alpha1.PrometheusServer) bool) []reconcile.Request {
-	var list v1alpha1.PrometheusServerList
-	if err := r.List(ctx, &list); err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "list PrometheusServers")
+		ctrl.LoggerFrom(ctx).Error(err, "find the servers of an AlertRule")
 		return nil
 	}
-	var out []reconcile.Request
-	for i := range list.Items {
-		if fits(&list.Items[i]) {
-			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
-		}
-	}
-	return out
+	return those(ctx, r, &v1alpha1.PrometheusServerList{}, func(o client.Object) bool {
+		ps, ok := o.(*v1alpha1.PrometheusServer)
+		_, had := r.Ledger.Of(client.ObjectKeyFromObject(o), client.ObjectKeyFromObject(ar))
+		return ok && (had || stack.SelectsRule(ps, ar, namespaces))
+	})
 }
