@@ -349,7 +349,7 @@ type ClaimStatus struct {
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Status",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 36",message="the name of a PrometheusServer can have at most 36 characters: the names of its pods are made from it"
-// +kubebuilder:validation:XValidation:rule="!has(self.spec.storage) || !has(oldSelf.spec.storage) || !quantity(string(self.spec.storage.size)).isLessThan(quantity(string(oldSelf.spec.storage.size))) || (has(oldSelf.status) && has(oldSelf.status.claimed) && !quantity(string(self.spec.storage.size)).isLessThan(quantity(string(oldSelf.status.claimed))))",message="spec.storage.size cannot shrink below what the claims ask for: a volume only grows; make a new PrometheusServer for a smaller one",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.storage) || !has(oldSelf.spec.storage) || !quantity(string(self.spec.storage.size)).isLessThan(quantity(string(oldSelf.spec.storage.size))) || (has(oldSelf.status) && has(oldSelf.status.claimed) && !quantity(string(self.spec.storage.size)).isLessThan(quantity(string(oldSelf.status.claimed))))",message="cannot shrink below what the claims ask for: a volume only grows; make a new PrometheusServer for a smaller one",reason=FieldValueForbidden,fieldPath=".spec.storage.size"
 // +kubebuilder:validation:XValidation:rule="!self.metadata.name.contains('.')",message="the name of a PrometheusServer cannot contain a dot: the name of its Service is made from it"
 type PrometheusServer struct {
 	metav1.TypeMeta   `json:",inline"`
