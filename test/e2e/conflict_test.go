@@ -38,10 +38,10 @@ func TestNameConflict(t *testing.T) {
 		versions[o.GetName()+string(o.GetUID())] = o.GetResourceVersion()
 	}
 	g.create(ps)
-	c, took := g.await(10*time.Second, ps, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonNameConflict)
+	c, took := g.await(30*time.Second, ps, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonNameConflict)
 	t.Logf("after %s: %s", took, c.Message)
-	g.await(time.Second, ps, v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonNameConflict)
-	g.awaitMessage(time.Second, ps, v1alpha1.ConditionReady, `Service "prometheus-main"`, `StatefulSet "prometheus-main"`,
+	g.await(30*time.Second, ps, v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonNameConflict)
+	g.awaitMessage(30*time.Second, ps, v1alpha1.ConditionReady, `Service "prometheus-main"`, `StatefulSet "prometheus-main"`,
 		"kubectl -n "+g.servers+" delete service/prometheus-main statefulset/prometheus-main")
 	if made := g.children(); len(made) != 0 {
 		t.Errorf("something was made all the same: %v", names(made))

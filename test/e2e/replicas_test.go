@@ -43,11 +43,11 @@ func (g *ground) scaled(ps *v1alpha1.PrometheusServer, rule *v1alpha1.AlertRule,
 		g.t.Errorf("with %d replicas, there is a PodDisruptionBudget: %v", n, budget)
 	}
 	if n == 0 {
-		g.await(5*time.Second, ps, v1alpha1.ConditionLoaded, metav1.ConditionFalse, v1alpha1.ReasonScaledToZero)
+		g.await(30*time.Second, ps, v1alpha1.ConditionLoaded, metav1.ConditionFalse, v1alpha1.ReasonScaledToZero)
 		return
 	}
-	g.await(10*time.Second, ps, v1alpha1.ConditionLoaded, metav1.ConditionTrue, "")
-	g.await(10*time.Second, rule, v1alpha1.ConditionLoaded, metav1.ConditionTrue, "")
+	g.await(30*time.Second, ps, v1alpha1.ConditionLoaded, metav1.ConditionTrue, "")
+	g.await(30*time.Second, rule, v1alpha1.ConditionLoaded, metav1.ConditionTrue, "")
 	seen := map[string]bool{}
 	for name := range g.pods(ps) {
 		var config struct{ YAML string }

@@ -29,13 +29,13 @@ func TestRules(t *testing.T) {
 	t.Run("not selected", func(t *testing.T) {
 		g := g.in(t)
 		g.create(rule)
-		c, _ := g.await(10*time.Second, rule, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonNotSelected)
+		c, _ := g.await(30*time.Second, rule, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonNotSelected)
 		t.Log(c.Message)
 	})
 	t.Run("loaded", func(t *testing.T) {
 		g := g.in(t)
 		change(g, rule, func(r *v1alpha1.AlertRule) { r.Labels = map[string]string{"team": "infra"} })
-		_, took := g.await(10*time.Second, rule, v1alpha1.ConditionLoaded, metav1.ConditionTrue, "")
+		_, took := g.await(30*time.Second, rule, v1alpha1.ConditionLoaded, metav1.ConditionTrue, "")
 		t.Logf("from apply to Loaded: %s; status.loaded %s, revision %d", took, rule.Status.Loaded, rule.Status.Servers[0].Revision)
 		took = eventually(t, 30*time.Second, func() error { return wantValue(t, server, "e2e:answer", 42) })
 		t.Logf("from Loaded to a recorded sample: %s", took)
@@ -45,11 +45,11 @@ func TestRules(t *testing.T) {
 	t.Run("mended", func(t *testing.T) {
 		g := g.in(t)
 		change(g, rule, func(r *v1alpha1.AlertRule) { r.Spec.Groups[0].Rules[0].Expr = v1alpha1.Expression("vector(43)") })
-		_, took := g.await(10*time.Second, rule, v1alpha1.ConditionLoaded, metav1.ConditionTrue, "")
+		_, took := g.await(30*time.Second, rule, v1alpha1.ConditionLoaded, metav1.ConditionTrue, "")
 		t.Logf("from apply to Loaded: %s", took)
 		eventually(t, 30*time.Second, func() error { return wantValue(t, server, "e2e:answer", 43) })
 		g.firing(ps, 0)
-		g.await(5*time.Second, ps, v1alpha1.ConditionRulesAccepted, metav1.ConditionTrue, "")
+		g.await(30*time.Second, ps, v1alpha1.ConditionRulesAccepted, metav1.ConditionTrue, "")
 	})
 	t.Run("deleted", func(t *testing.T) {
 		must(t, kube.api.Delete(t.Context(), rule))
@@ -101,14 +101,14 @@ func (g *ground) firing(ps *v1alpha1.PrometheusServer, want int32) {
 func (g *ground) brokenRule(ps *v1alpha1.PrometheusServer, rule *v1alpha1.AlertRule) {
 	change(g, rule, func(r *v1alpha1.AlertRule) { r.Spec.Groups[0].Rules[0].Expr = v1alpha1.Expression("sum(") })
 	// The rule itself is judged at once; that the last good version stays is what the server says a moment later.
-	g.await(10*time.Second, rule, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonInvalidRules)
-	message, took := g.awaitMessage(10*time.Second, rule, v1alpha1.ConditionReady, "rule-group", "e2e:answer", "last good")
+	g.await(30*time.Second, rule, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonInvalidRules)
+	message, took := g.awaitMessage(30*time.Second, rule, v1alpha1.ConditionReady, "rule-group", "e2e:answer", "last good")
 	g.t.Logf("after %s: %s", took, message)
-	g.await(10*time.Second, rule, v1alpha1.ConditionLoaded, metav1.ConditionFalse, v1alpha1.ReasonLastGoodLoaded)
-	g.await(10*time.Second, rule, v1alpha1.ConditionValid, metav1.ConditionFalse, "")
-	c, _ := g.await(10*time.Second, ps, v1alpha1.ConditionRulesAccepted, metav1.ConditionFalse, v1alpha1.ReasonRulesRejected)
+	g.await(30*time.Second, rule, v1alpha1.ConditionLoaded, metav1.ConditionFalse, v1alpha1.ReasonLastGoodLoaded)
+	g.await(30*time.Second, rule, v1alpha1.ConditionValid, metav1.ConditionFalse, "")
+	c, _ := g.await(30*time.Second, ps, v1alpha1.ConditionRulesAccepted, metav1.ConditionFalse, v1alpha1.ReasonRulesRejected)
 	g.t.Logf("server: %s; %s", c.Message, text(ps.Status.Rules))
-	g.await(5*time.Second, ps, v1alpha1.ConditionReady, metav1.ConditionTrue, "")
+	g.await(30*time.Second, ps, v1alpha1.ConditionReady, metav1.ConditionTrue, "")
 	// Evaluated now, not a sample of before.
 	asked := time.Now()
 	eventually(g.t, 30*time.Second, func() error {

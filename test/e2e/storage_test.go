@@ -50,7 +50,7 @@ func TestStorage(t *testing.T) {
 			return nil
 		})
 		t.Logf("storageRetention was %s, is %s after %s", was, g.retention(server), took)
-		g.await(10*time.Second, ps, v1alpha1.ConditionReady, metav1.ConditionTrue, "")
+		g.await(30*time.Second, ps, v1alpha1.ConditionReady, metav1.ConditionTrue, "")
 	})
 	if diff := cmp.Diff(before, lives(g.pods(ps))); diff != "" {
 		t.Errorf("the pod was restarted or replaced:\n%s", diff)

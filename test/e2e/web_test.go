@@ -111,10 +111,10 @@ func (g *ground) protected(server prometheus, ps *v1alpha1.PrometheusServer) {
 	}
 	ar := g.rule("late", record("e2e:late", "vector(5)"))
 	g.create(ar)
-	_, took := g.await(20*time.Second, ar, v1alpha1.ConditionLoaded, metav1.ConditionTrue, "")
+	_, took := g.await(30*time.Second, ar, v1alpha1.ConditionLoaded, metav1.ConditionTrue, "")
 	g.t.Logf("a rule from apply to Loaded: %s", took)
 	eventually(g.t, 30*time.Second, func() error { return wantValue(g.t, server, "e2e:late", 5) })
-	g.await(10*time.Second, ps, v1alpha1.ConditionReady, metav1.ConditionTrue, "")
+	g.await(30*time.Second, ps, v1alpha1.ConditionReady, metav1.ConditionTrue, "")
 }
 
 // secret looks for the password where it must not be.
