@@ -41,10 +41,14 @@ func (w statusWriter) write(ctx context.Context, before, changed client.Object, 
 	return nil
 }
 
-// announce makes an event when Ready turns, or turns into another reason.
+// announce makes an event when Ready turns, or turns into another reason. That a revision is being loaded is no news, nor
+// that a server has loaded it: with every edit of a rule, both would be said of every server that has it.
 func (w statusWriter) announce(object client.Object, was, now []metav1.Condition) {
 	before, after := meta.FindStatusCondition(was, v1alpha1.ConditionReady), meta.FindStatusCondition(now, v1alpha1.ConditionReady)
-	if after == nil || before != nil && before.Status == after.Status && before.Reason == after.Reason {
+	if after == nil || after.Reason == v1alpha1.ReasonLoading || before != nil && before.Status == after.Status && before.Reason == after.Reason {
+		return
+	}
+	if before != nil && before.Reason == v1alpha1.ReasonLoading && after.Reason == v1alpha1.ReasonReady {
 		return
 	}
 	kind := corev1.EventTypeNormal

@@ -145,9 +145,23 @@ func serverVerdict(ps *v1alpha1.PrometheusServer, o Server) verdict {
 		}
 	}
 	if waiting := waitingFor(ps, o); len(waiting) > 0 {
-		return verdict{reconciling, v1alpha1.ReasonProgressing, strings.Join(waiting, "; ")}
+		reason := v1alpha1.ReasonProgressing
+		if allUp(o) && o.Loaded() != o.Revision {
+			reason = v1alpha1.ReasonLoading
+		}
+		return verdict{reconciling, reason, strings.Join(waiting, "; ")}
 	}
 	return verdict{ready, v1alpha1.ReasonReady, fmt.Sprintf("%s, revision %d loaded", count(len(o.Pods), "replica"), o.Revision)}
+}
+
+// allUp says that every replica runs, so that what is waited for is a moment's work on the side.
+func allUp(o Server) bool {
+	for _, p := range o.Pods {
+		if !p.Ready || p.Report == nil {
+			return false
+		}
+	}
+	return len(o.Pods) == int(o.Replicas) && o.Updated >= o.Replicas
 }
 
 // loadFailure is why a replica can't load the revision, empty if it can or has not tried. A server that is not ready is

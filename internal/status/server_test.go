@@ -62,6 +62,11 @@ func progressing(what string, others ...string) []string {
 	return append([]string{notReady + what, inProgress + what}, others...)
 }
 
+// loading are the conditions of a server whose replicas all run while a revision is on its way into them.
+func loading(message string, rest ...string) []string {
+	return append([]string{"Ready False Loading: " + message, "Reconciling True Loading: " + message}, rest...)
+}
+
 var serverCases = map[string]serverCase{
 	"ready": {
 		observed: status.Server{Replicas: 1, Revision: 3, Updated: 1, Pods: []status.Pod{healthy(0)}, Claims: []status.Claim{claim("10Gi", new(resource.MustParse("10Gi")))}},
@@ -83,7 +88,7 @@ var serverCases = map[string]serverCase{
 	},
 	"loading": {
 		observed: status.Server{Replicas: 2, Revision: 3, Updated: 2, Pods: []status.Pod{healthy(0), with(1, func(p *status.Pod) { p.Report.Loaded, p.Report.Published = 2, 2 })}},
-		want:     progressing("prometheus-main-1 is loading revision 3", "Loaded False Loading: revision 3 is loaded by 1 of 2 pods so far", allUp, noRules),
+		want:     loading("prometheus-main-1 is loading revision 3", "Loaded False Loading: revision 3 is loaded by 1 of 2 pods so far", allUp, noRules),
 	},
 	"load failed": {
 		observed: status.Server{Replicas: 1, Revision: 3, Updated: 1, Pods: []status.Pod{with(0, func(p *status.Pod) {
@@ -104,7 +109,7 @@ var serverCases = map[string]serverCase{
 		observed: status.Server{Replicas: 1, Revision: 4, Updated: 1, Pods: []status.Pod{with(0, func(p *status.Pod) {
 			p.Report.Loaded, p.Report.Error = 2, "rules/a.yaml: bad"
 		})}},
-		want: progressing("prometheus-main-0 is loading revision 4", "Loaded False Loading: revision 4 is loaded by 0 of 1 pod so far", allUp, noRules),
+		want: loading("prometheus-main-0 is loading revision 4", "Loaded False Loading: revision 4 is loaded by 0 of 1 pod so far", allUp, noRules),
 	},
 	"starting": {
 		observed: status.Server{Replicas: 1, Revision: 3, Updated: 1, Pods: []status.Pod{{Name: "prometheus-main-0"}}},
