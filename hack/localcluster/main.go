@@ -30,6 +30,7 @@ const usage = `localcluster: a real Kubernetes cluster on this machine, without 
   localcluster kubeconfig [--print] where the admin's kubeconfig is, or what is in it
   localcluster kubectl ARGS...      the bundled kubectl, on this cluster
   localcluster build [TARGET...]    only build: %s
+  localcluster packages             only install the Debian packages that are missing; up does both by itself
 
 flags of every command, after its name:
 `
@@ -109,8 +110,11 @@ func split(flags *flag.FlagSet, args []string) (own, rest []string) {
 }
 
 func dispatch(ctx context.Context, command string, o options, args []string) error {
-	if command == "build" {
+	switch command {
+	case "build":
 		return buildTargets(ctx, o.root, args)
+	case "packages":
+		return packages()
 	}
 	c, err := cluster.New(cluster.Options{Name: o.name, State: o.state, Subnet: o.subnet, Root: o.root, Out: os.Stdout})
 	if err != nil {
@@ -153,6 +157,15 @@ func buildTargets(ctx context.Context, root string, names []string) error {
 		}
 	}
 	return b.Build(ctx, names...)
+}
+
+func packages() error {
+	unlock, err := host.Lock("packages", os.Stdout)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return host.InstallMissing(os.Stdout)
 }
 
 func kubeconfig(c *cluster.Cluster, show bool) error {

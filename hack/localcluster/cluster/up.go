@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -94,14 +93,8 @@ func (c *Cluster) torn(was saved) bool {
 
 // prepare sees to packages, binaries and folders.
 func (c *Cluster) prepare(ctx context.Context) error {
-	if missing := host.Missing(host.Needs()); len(missing) > 0 {
-		c.say("packages: installing %s", strings.Join(missing, " "))
-		if err := host.Install(missing, c.Out); err != nil {
-			return err
-		}
-		if still := host.Missing(host.Needs()); len(still) > 0 {
-			return fmt.Errorf("packages: installed, but something of %s is still missing", strings.Join(still, " "))
-		}
+	if err := host.InstallMissing(c.Out); err != nil {
+		return err
 	}
 	if err := c.Build.Build(ctx, "kube", "pause", "coredns"); err != nil {
 		return err

@@ -78,7 +78,7 @@ func upDownCluster(t *testing.T) *Cluster {
 		}
 	}
 	if missing := host.Missing(host.Needs()); len(missing) > 0 {
-		t.Fatalf("missing Debian packages: %s: run `localcluster up` once, which installs them", strings.Join(missing, " "))
+		t.Fatalf("missing Debian packages: %s: run `localcluster packages` first", strings.Join(missing, " "))
 	}
 	if err := c.Down(); err != nil { // What an earlier run that was stopped has left.
 		t.Fatal(err)

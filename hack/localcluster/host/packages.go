@@ -51,10 +51,26 @@ func Missing(needs []Need) []string {
 	return slices.Compact(names)
 }
 
+// InstallMissing installs whatever a node needs and this machine lacks.
+func InstallMissing(out io.Writer) error {
+	missing := Missing(Needs())
+	if len(missing) == 0 {
+		return nil
+	}
+	fmt.Fprintf(out, "packages: installing %s\n", strings.Join(missing, " "))
+	if err := install(missing, out); err != nil {
+		return err
+	}
+	if still := Missing(Needs()); len(still) > 0 {
+		return missingError(still, errors.New("apt-get says that they are installed"))
+	}
+	return nil
+}
+
 const policyFile = "/usr/sbin/policy-rc.d"
 
-// Install installs Debian packages. None of their services is started: a node runs a containerd of its own.
-func Install(names []string, out io.Writer) error {
+// install installs Debian packages. None of their services is started: a node runs a containerd of its own.
+func install(names []string, out io.Writer) error {
 	if _, err := exec.LookPath("apt-get"); err != nil {
 		return missingError(names, errors.New("this machine has no apt-get"))
 	}
@@ -66,15 +82,15 @@ func Install(names []string, out io.Writer) error {
 		return err
 	}
 	defer undo()
-	install := append([]string{"install", "-y", "--no-install-recommends", "-q"}, names...)
-	err = apt(install...)
+	args := append([]string{"install", "-y", "--no-install-recommends", "-q"}, names...)
+	err = apt(args...)
 	if err != nil {
 		// Package lists that are old or were never fetched are the usual reason.
 		fmt.Fprintln(out, "packages: apt-get update")
 		if err := apt("update", "-q"); err != nil {
 			return missingError(names, err)
 		}
-		err = apt(install...)
+		err = apt(args...)
 	}
 	if err != nil {
 		return missingError(names, err)
