@@ -41,14 +41,10 @@ func (w statusWriter) write(ctx context.Context, before, changed client.Object, 
 	return nil
 }
 
-// announce makes an event when Ready turns, or turns into another reason. That a revision is being loaded is no news, nor
-// that a server has loaded it: with every edit of a rule, both would be said of every server that has it.
+// announce makes an event when Ready turns, or turns into another reason.
 func (w statusWriter) announce(object client.Object, was, now []metav1.Condition) {
 	before, after := meta.FindStatusCondition(was, v1alpha1.ConditionReady), meta.FindStatusCondition(now, v1alpha1.ConditionReady)
-	if after == nil || after.Reason == v1alpha1.ReasonLoading || before != nil && before.Status == after.Status && before.Reason == after.Reason {
-		return
-	}
-	if before != nil && before.Reason == v1alpha1.ReasonLoading && after.Reason == v1alpha1.ReasonReady {
+	if after == nil || !news(before, after) {
 		return
 	}
 	kind := corev1.EventTypeNormal
@@ -56,6 +52,20 @@ func (w statusWriter) announce(object client.Object, was, now []metav1.Condition
 		kind = corev1.EventTypeWarning
 	}
 	w.events.Eventf(object, nil, kind, after.Reason, "Reconcile", "%s", after.Message)
+}
+
+// news reports whether there is something to tell. That a revision is being loaded is none, nor that a server has loaded it:
+// with every edit of a rule, both would be said of every server that has it.
+func news(before, after *metav1.Condition) bool {
+	switch {
+	case after.Reason == v1alpha1.ReasonLoading:
+		return false
+	case before == nil:
+		return true
+	case before.Reason == v1alpha1.ReasonLoading && after.Reason == v1alpha1.ReasonReady:
+		return false
+	}
+	return before.Status != after.Status || before.Reason != after.Reason
 }
 
 // dated are the conditions with the generation they speak of and the time since when they hold.
