@@ -35,7 +35,7 @@ func TestStorage(t *testing.T) {
 		ps.Spec.Storage.Size = resource.MustParse("300Mi")
 		err := kube.api.Update(t.Context(), ps)
 		t.Log(err)
-		if !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "storage.size cannot shrink") {
+		if !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "storage.size") || !strings.Contains(err.Error(), "cannot shrink") {
 			t.Errorf("shrinking was not refused with a reason")
 		}
 	})
