@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Does again all that is generated, tidied and formatted, vets (that is in lint) and lints, and fails if a file changed by it. Every step
+# Does again all that is generated, tidied and formatted, lints (which vets), and fails if a file changed by it. Every step
 # runs, so that one run shows all there is to do. Called by make verify.
 set -uo pipefail
 cd "$(dirname "$0")/.."
