@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -74,6 +75,10 @@ func (r *AlertRuleReconciler) observe(ctx context.Context, ar *v1alpha1.AlertRul
 func (r *AlertRuleReconciler) onServer(ps *v1alpha1.PrometheusServer, ar *v1alpha1.AlertRule) status.RuleServer {
 	out := status.RuleServer{Namespace: ps.Namespace, Name: ps.Name}
 	entry, ok := r.Ledger.Of(client.ObjectKeyFromObject(ps), client.ObjectKeyFromObject(ar))
+	if known := before(ps, ar); known != nil && !r.Ledger.Knows(client.ObjectKeyFromObject(ps)) {
+		// The operator has just started. What it found out before it was stopped holds until the server says otherwise.
+		return *known
+	}
 	switch {
 	case !ok || entry.Generation != ar.Generation:
 		out.Message = "not taken up yet"
@@ -90,6 +95,21 @@ func (r *AlertRuleReconciler) onServer(ps *v1alpha1.PrometheusServer, ar *v1alph
 	return out
 }
 
+// before is what the status says of a server and this generation of a rule, nil if it says nothing.
+func before(ps *v1alpha1.PrometheusServer, ar *v1alpha1.AlertRule) *status.RuleServer {
+	if ar.Status.ObservedGeneration != ar.Generation {
+		return nil
+	}
+	lastGood := meta.FindStatusCondition(ar.Status.Conditions, v1alpha1.ConditionLoaded)
+	for _, s := range ar.Status.Servers {
+		if s.Namespace == ps.Namespace && s.Name == ps.Name {
+			return &status.RuleServer{Namespace: s.Namespace, Name: s.Name, Revision: s.Revision, Loaded: s.Loaded, Message: s.Message,
+				LastGood: !s.Loaded && lastGood != nil && lastGood.Reason == v1alpha1.ReasonLastGoodLoaded}
+		}
+	}
+	return nil
+}
+
 func (r *AlertRuleReconciler) writeStatus(ctx context.Context, ar *v1alpha1.AlertRule, now v1alpha1.AlertRuleStatus) error {
 	changed := ar.DeepCopy()
 	changed.Status = now
@@ -101,6 +121,7 @@ func (r *AlertRuleReconciler) writeStatus(ctx context.Context, ar *v1alpha1.Aler
 func (r *AlertRuleReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	all := every(r, &v1alpha1.AlertRuleList{})
 	return ctrl.NewControllerManagedBy(mgr).
+		WithOptions(sideBySide()).
 		For(&v1alpha1.AlertRule{}).
 		Watches(&v1alpha1.PrometheusServer{}, all, builder.WithPredicates(specOrSelectable())).
 		WatchesMetadata(&corev1.Namespace{}, all, builder.WithPredicates(selectable())).

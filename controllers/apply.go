@@ -144,8 +144,12 @@ func (a *applier) write(ctx context.Context, c *child) error {
 	if err != nil {
 		return err
 	}
-	if c.settled(live) {
+	strangers := c.hasStrangers(live)
+	if c.settled(live) && !strangers {
 		return nil
+	}
+	if strangers {
+		return a.overwrite(ctx, c)
 	}
 	if c.immutableDrift(live) == "" {
 		err = a.send(ctx, c)

@@ -158,6 +158,17 @@ func immutableFields(kind string) [][]string {
 	return nil
 }
 
+// hasStrangers tells whether somebody gave a Service a port that was not declared. To the API it is theirs and stays, but
+// it opens what nobody meant to open.
+func (c *child) hasStrangers(live map[string]any) bool {
+	if c.gvk.Kind != "Service" {
+		return false
+	}
+	want, _, _ := unstructured.NestedSlice(c.config.Object, "spec", "ports")
+	have, _, _ := unstructured.NestedSlice(live, "spec", "ports")
+	return len(have) > len(want)
+}
+
 // immutableDrift returns the path of an immutable field in which live differs from what is wanted, or "". It sees what is
 // wanted and different; for a field that is no longer wanted, the API's own refusal has to do.
 func (c *child) immutableDrift(live map[string]any) string {

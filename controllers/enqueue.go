@@ -9,10 +9,14 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
+
+// sideBySide lets a few objects of a kind be reconciled at once, so that a slow one keeps nobody waiting.
+func sideBySide() controller.Options { return controller.Options{MaxConcurrentReconciles: 4} }
 
 // selectable are changes that can change a selection.
 func selectable() predicate.Predicate { return predicate.LabelChangedPredicate{} }

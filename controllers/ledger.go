@@ -55,6 +55,14 @@ func (l *Ledger) Of(server, rule types.NamespacedName) (Entry, bool) {
 	return entry, ok
 }
 
+// Knows says whether a server's entries are known. They are not right after a start.
+func (l *Ledger) Knows(server types.NamespacedName) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, ok := l.servers[server]
+	return ok
+}
+
 // Set replaces the entries of a server: these verdicts are published as this revision, and every replica runs at least
 // the revision loaded.
 func (l *Ledger) Set(ctx context.Context, server types.NamespacedName, verdicts []stack.Verdict, revision, loaded int64) {

@@ -143,6 +143,7 @@ func (r *NodeExporterReconciler) writeStatus(ctx context.Context, ne *v1alpha1.N
 func (r *NodeExporterReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	all := every(r, &v1alpha1.NodeExporterList{})
 	b := ctrl.NewControllerManagedBy(mgr).
+		WithOptions(sideBySide()).
 		For(&v1alpha1.NodeExporter{}).
 		Watches(&v1alpha1.PrometheusServer{}, all).
 		WatchesMetadata(&corev1.Namespace{}, all, builder.WithPredicates(selectable())).

@@ -38,6 +38,7 @@ func (r *PrometheusServerReconciler) observe(ctx context.Context, s *stack.Stack
 	r.Replicas.Track(client.ObjectKey{Namespace: s.Namespace, Name: s.Name}, pods)
 	for i := range pods {
 		pod := &pods[i]
+		out.Asking = out.Asking || status.PodReady(pod) && r.Replicas.Asking(pod.UID)
 		out.Pods = append(out.Pods, status.Pod{
 			Name: pod.Name, Ready: status.PodReady(pod), Waiting: status.PodWaiting(pod), Report: r.Replicas.Report(pod.UID),
 		})

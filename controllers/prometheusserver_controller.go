@@ -64,6 +64,9 @@ func (r *PrometheusServerReconciler) Reconcile(ctx context.Context, req reconcil
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	observed, err := r.reconcile(ctx, ps)
+	if observed != nil && observed.Asking {
+		return outcome(err)
+	}
 	r.tell(ctx, req.NamespacedName, observed)
 	// Returned alone: joined to a terminal error, a failed status write would never be retried.
 	if werr := r.writeStatus(ctx, ps, status.OfServer(ps, observed, err)); werr != nil {
@@ -137,6 +140,7 @@ func asClientObjects(objects []manifests.Object) []client.Object {
 func (r *PrometheusServerReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	all := every(r, &v1alpha1.PrometheusServerList{})
 	b := ctrl.NewControllerManagedBy(mgr).
+		WithOptions(sideBySide()).
 		For(&v1alpha1.PrometheusServer{}).
 		Watches(&v1alpha1.NodeExporter{}, all, builder.WithPredicates(selectable())).
 		Watches(&v1alpha1.AlertRule{}, handler.EnqueueRequestsFromMapFunc(r.serversOfRule), builder.WithPredicates(specOrSelectable())).

@@ -218,6 +218,27 @@ func TestReconcileTakesBackItsMarks(t *testing.T) {
 	}
 }
 
+func TestReconcileClosesAPortThatSomebodyOpened(t *testing.T) {
+	c := newCluster(t, operator(t.Context()))
+	c.declared(t)
+	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "prometheus-main"}}
+	c.get(t, service.Name, service)
+	nodePort := service.Spec.Ports[0].NodePort
+	service.Spec.Ports = append(service.Spec.Ports, corev1.ServicePort{Name: "extra", Port: 9091})
+	must(t, c.api.Update(t.Context(), service))
+	eventually(t, func() error {
+		c.get(t, service.Name, service)
+		if len(service.Spec.Ports) != 1 {
+			return fmt.Errorf("ports: %+v", service.Spec.Ports)
+		}
+		return nil
+	})
+	if service.Spec.Ports[0].NodePort != nodePort {
+		t.Errorf("the node port moved from %d to %d", nodePort, service.Spec.Ports[0].NodePort)
+	}
+	c.quiet(t)
+}
+
 func TestReconcilePrunesWhatIsSwitchedOff(t *testing.T) {
 	c := newCluster(t, operator(t.Context()))
 	ne, ps, _ := c.declared(t)

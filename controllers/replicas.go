@@ -44,6 +44,7 @@ type tracked struct {
 	server types.NamespacedName
 	url    string
 	stop   context.CancelFunc
+	asked  bool // there was an answer, or none was to be had
 	report *replica.Report
 }
 
@@ -95,6 +96,15 @@ func (r *Replicas) Report(pod types.UID) *replica.Report {
 		return t.report
 	}
 	return nil
+}
+
+// Asking is true while the first request to a pod is under way. A verdict on that pod would be a guess, and is not needed:
+// the answer, or that there is none, comes as an event.
+func (r *Replicas) Asking(pod types.UID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t, ok := r.pods[pod]
+	return ok && !t.asked
 }
 
 // Newest is the highest revision that a pod of a server has seen, 0 while none has reported.
@@ -167,8 +177,8 @@ func (r *Replicas) ask(ctx context.Context, address, after string) (*replica.Rep
 // set remembers a report and has the server reconciled.
 func (r *Replicas) set(ctx context.Context, t *tracked, report *replica.Report) {
 	r.mu.Lock()
-	news := report != nil || t.report != nil
-	t.report = report
+	news := report != nil || t.report != nil || !t.asked
+	t.asked, t.report = true, report
 	r.mu.Unlock()
 	if !news {
 		return

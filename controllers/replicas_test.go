@@ -184,3 +184,25 @@ func TestLedgerTellsOfChangesOnly(t *testing.T) {
 func verdictsOf(rule types.NamespacedName, generation int64, problem string) []stack.Verdict {
 	return []stack.Verdict{{Namespace: rule.Namespace, Name: rule.Name, Generation: generation, Problem: problem, LastGood: problem != ""}}
 }
+
+// An operator that has just started must not take back what the one before it found out.
+func TestRulesStayLoadedOverARestart(t *testing.T) {
+	server := &v1alpha1.PrometheusServer{ObjectMeta: metav1.ObjectMeta{Namespace: "monitoring", Name: "main"}}
+	rule := &v1alpha1.AlertRule{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "rules", Generation: 3}}
+	rule.Status = v1alpha1.AlertRuleStatus{ObservedGeneration: 3, Servers: []v1alpha1.RuleServerStatus{
+		{Namespace: "monitoring", Name: "main", Revision: 7, Loaded: true},
+	}}
+	r := &AlertRuleReconciler{Ledger: NewLedger()}
+	if got := r.onServer(server, rule); !got.Loaded || got.Revision != 7 {
+		t.Errorf("right after the start: %+v", got)
+	}
+	rule.Generation = 4
+	if got := r.onServer(server, rule); got.Loaded {
+		t.Errorf("a generation that nobody has judged: %+v", got)
+	}
+	rule.Generation = 3
+	r.Ledger.Set(t.Context(), types.NamespacedName{Namespace: "monitoring", Name: "main"}, nil, 8, 8)
+	if got := r.onServer(server, rule); got.Loaded {
+		t.Errorf("the server is known not to have it: %+v", got)
+	}
+}

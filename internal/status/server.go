@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
@@ -28,6 +29,8 @@ type Server struct {
 	Claims  []Claim
 	// Verdicts are those on the selected AlertRules.
 	Verdicts []stack.Verdict
+	// Asking is true while a pod that is ready has not had the time to report. A status would be premature.
+	Asking bool
 }
 
 // Pod is one replica.
@@ -145,13 +148,21 @@ func serverVerdict(ps *v1alpha1.PrometheusServer, o Server) verdict {
 		}
 	}
 	if waiting := waitingFor(ps, o); len(waiting) > 0 {
-		reason := v1alpha1.ReasonProgressing
-		if allUp(o) && o.Loaded() != o.Revision {
-			reason = v1alpha1.ReasonLoading
+		if !allUp(o) || o.Loaded() == o.Revision {
+			return verdict{reconciling, v1alpha1.ReasonProgressing, strings.Join(waiting, "; ")}
 		}
-		return verdict{reconciling, reason, strings.Join(waiting, "; ")}
+		if !wasReady(ps) {
+			return verdict{reconciling, v1alpha1.ReasonLoading, strings.Join(waiting, "; ")}
+		}
+		// An edit of a rule does not make a server unready that runs as it is declared. Loaded says what is on its way.
+		return verdict{ready, v1alpha1.ReasonReady, fmt.Sprintf("%s, revision %d on its way", count(len(o.Pods), "replica"), o.Revision)}
 	}
 	return verdict{ready, v1alpha1.ReasonReady, fmt.Sprintf("%s, revision %d loaded", count(len(o.Pods), "replica"), o.Revision)}
+}
+
+// wasReady says that the server was as this generation of its spec declares it.
+func wasReady(ps *v1alpha1.PrometheusServer) bool {
+	return ps.Status.ObservedGeneration == ps.Generation && meta.IsStatusConditionTrue(ps.Status.Conditions, v1alpha1.ConditionReady)
 }
 
 // allUp says that every replica runs, so that what is waited for is a moment's work on the side.
