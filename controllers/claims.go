@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/hearth-monitoring/hearth/internal/stack"
 )
@@ -141,4 +142,27 @@ func (a *applier) growClaim(ctx context.Context, claim *corev1.PersistentVolumeC
 		return &ClaimError{Claim: claim.Name, Class: ptr.Deref(claim.Spec.StorageClassName, ""), Have: have, Want: want, Err: err}
 	}
 	return fmt.Errorf("grow claim %q: %w", claim.Name, err)
+}
+
+// own makes owner an owner of a claim, so that the claim is deleted with it, or ends that. Other owners stay.
+func (a *applier) own(ctx context.Context, owner client.Object, claim *corev1.PersistentVolumeClaim, owned bool) error {
+	has, err := controllerutil.HasOwnerReference(claim.OwnerReferences, owner, a.client.Scheme())
+	if err != nil || has == owned {
+		return err
+	}
+	changed := claim.DeepCopy()
+	if owned {
+		err = controllerutil.SetOwnerReference(owner, changed, a.client.Scheme())
+	} else {
+		err = controllerutil.RemoveOwnerReference(owner, changed, a.client.Scheme())
+	}
+	if err != nil {
+		return fmt.Errorf("owner of claim %q: %w", claim.Name, err)
+	}
+	// With the resourceVersion: the patch replaces the whole list of owners.
+	err = a.client.Patch(ctx, changed, client.MergeFromWithOptions(claim, client.MergeFromWithOptimisticLock{}), client.FieldOwner(stack.ManagedBy))
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("owner of claim %q: %w", claim.Name, err)
+	}
+	return nil
 }

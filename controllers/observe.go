@@ -43,8 +43,12 @@ func (r *PrometheusServerReconciler) observe(ctx context.Context, s *stack.Stack
 			Name: pod.Name, Ready: status.PodReady(pod), Waiting: status.PodWaiting(pod), Report: r.Replicas.Report(pod.UID),
 		})
 	}
-	out.Claims, err = r.claims(ctx, s)
-	return out, err
+	claims, err := r.claims(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	out.Claims = sizes(claims)
+	return out, nil
 }
 
 // pods are those of the server's StatefulSet, by name.
@@ -58,23 +62,27 @@ func (r *PrometheusServerReconciler) pods(ctx context.Context, s *stack.Stack, s
 	return pods, nil
 }
 
-func (r *PrometheusServerReconciler) claims(ctx context.Context, s *stack.Stack) ([]status.Claim, error) {
+// claims are the server's, those of replicas that are scaled away included, by name.
+func (r *PrometheusServerReconciler) claims(ctx context.Context, s *stack.Stack) ([]corev1.PersistentVolumeClaim, error) {
 	var list corev1.PersistentVolumeClaimList
 	if err := r.List(ctx, &list, client.InNamespace(s.Namespace), client.MatchingLabels(s.Selector)); err != nil {
 		return nil, fmt.Errorf("list claims: %w", err)
 	}
+	claims := slices.DeleteFunc(list.Items, func(c corev1.PersistentVolumeClaim) bool {
+		return !strings.HasPrefix(c.Name, manifests.DataClaim+"-"+s.Names.Base+"-")
+	})
+	slices.SortFunc(claims, func(a, b corev1.PersistentVolumeClaim) int { return strings.Compare(a.Name, b.Name) })
+	return claims, nil
+}
+
+func sizes(claims []corev1.PersistentVolumeClaim) []status.Claim {
 	var out []status.Claim
-	for i := range list.Items {
-		claim := &list.Items[i]
-		if !strings.HasPrefix(claim.Name, manifests.DataClaim+"-"+s.Names.Base+"-") {
-			continue
-		}
-		c := status.Claim{Name: claim.Name, Requested: claim.Spec.Resources.Requests[corev1.ResourceStorage]}
-		if capacity, ok := claim.Status.Capacity[corev1.ResourceStorage]; ok {
+	for i := range claims {
+		c := status.Claim{Name: claims[i].Name, Requested: claims[i].Spec.Resources.Requests[corev1.ResourceStorage]}
+		if capacity, ok := claims[i].Status.Capacity[corev1.ResourceStorage]; ok {
 			c.Capacity = &capacity
 		}
 		out = append(out, c)
 	}
-	slices.SortFunc(out, func(a, b status.Claim) int { return strings.Compare(a.Name, b.Name) })
-	return out, nil
+	return out
 }

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -97,11 +98,27 @@ func (r *PrometheusServerReconciler) reconcile(ctx context.Context, ps *v1alpha1
 	// Before it is written, so that whatever of it gets written is never given another content.
 	r.memory.set(ps.UID, files)
 	aerr := r.applier().apply(ctx, ps, asClientObjects(objects))
+	if aerr == nil {
+		aerr = r.bequeath(ctx, ps, s)
+	}
 	observed, err := r.observe(ctx, s, files.Manifest.Revision)
 	if err != nil {
 		return nil, err
 	}
 	return observed, aerr
+}
+
+// bequeath settles what becomes of the claims when the server is deleted: they go with it if it owns them.
+func (r *PrometheusServerReconciler) bequeath(ctx context.Context, ps *v1alpha1.PrometheusServer, s *stack.Stack) error {
+	claims, err := r.claims(ctx, s)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for i := range claims {
+		errs = append(errs, r.applier().own(ctx, ps, &claims[i], s.Storage.WhenDeleted == v1alpha1.ClaimDelete))
+	}
+	return errors.Join(errs...)
 }
 
 func (r *PrometheusServerReconciler) applier() *applier {

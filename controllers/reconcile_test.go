@@ -346,3 +346,29 @@ func (c *cluster) publishes(exprs ...string) func(*testing.T, *v1alpha1.Promethe
 		return nil
 	}
 }
+
+// A claim goes with its server only where the declaration says so, and never with a StatefulSet that somebody deletes.
+func TestClaimsGoWithTheServerIfItSaysSo(t *testing.T) {
+	c := newCluster(t, operator(t.Context()))
+	_, ps, _ := c.declared(t)
+	claim := claimOf("data-prometheus-main-0", "standard", "10Gi")
+	claim.Labels = stack.ServerSelector(ps.Name)
+	claim.Labels[stack.LabelManagedBy] = stack.ManagedBy
+	c.create(t, claim)
+	owned := func(want bool) {
+		t.Helper()
+		eventually(t, func() error {
+			c.get(t, claim.Name, claim)
+			if got := len(claim.OwnerReferences) == 1 && claim.OwnerReferences[0].UID == ps.UID; got != want {
+				return fmt.Errorf("owners: %+v", claim.OwnerReferences)
+			}
+			return nil
+		})
+	}
+	owned(false)
+	c.patch(t, ps, `{"spec":{"storage":{"whenDeleted":"Delete"}}}`)
+	owned(true)
+	c.patch(t, ps, `{"spec":{"storage":{"whenDeleted":"Retain"}}}`)
+	owned(false)
+	c.quiet(t)
+}

@@ -5,7 +5,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 	"github.com/hearth-monitoring/hearth/internal/stack"
 )
 
@@ -36,8 +35,10 @@ func statefulSet(s *stack.Stack) *appsv1.StatefulSet {
 				Spec: serverPod(s),
 			},
 			VolumeClaimTemplates: []corev1.PersistentVolumeClaim{claim(s)},
+			// Never Delete: whoever deletes the StatefulSet, by hand or to have it made anew, would delete the samples. Where
+			// the claims should go, they go with the PrometheusServer, which owns them then.
 			PersistentVolumeClaimRetentionPolicy: &appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy{
-				WhenDeleted: claimPolicy(s.Storage.WhenDeleted),
+				WhenDeleted: appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
 				WhenScaled:  appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
 			},
 		},
@@ -97,11 +98,4 @@ func claim(s *stack.Stack) corev1.PersistentVolumeClaim {
 			},
 		},
 	}
-}
-
-func claimPolicy(p v1alpha1.ClaimPolicy) appsv1.PersistentVolumeClaimRetentionPolicyType {
-	if p == v1alpha1.ClaimDelete {
-		return appsv1.DeletePersistentVolumeClaimRetentionPolicyType
-	}
-	return appsv1.RetainPersistentVolumeClaimRetentionPolicyType
 }
