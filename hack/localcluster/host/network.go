@@ -63,13 +63,16 @@ func Connect(c Cable) error {
 	return nil
 }
 
-// RemoveLink removes an interface, if it is there.
+// RemoveLink removes an interface, if it is there. The kernel may be quicker: it takes the interfaces of a namespace that
+// has just lost its last process, and their peers here with them.
 func RemoveLink(name string) error {
 	if !LinkExists(name) {
 		return nil
 	}
-	_, err := Run("ip", "link", "delete", name)
-	return err
+	if _, err := Run("ip", "link", "delete", name); err != nil && LinkExists(name) {
+		return err
+	}
+	return nil
 }
 
 // Links are the names of this machine's interfaces that begin with a prefix.
