@@ -47,13 +47,18 @@ func list() []listing {
 	return []listing{
 		{"cpu", true, declareCPU},
 		{"diskstats", true, declareDiskstats},
+		{"filefd", true, declareFilefd},
 		{"filesystem", true, declareFilesystem},
 		{"loadavg", true, declareLoadavg},
 		{"meminfo", true, declareMeminfo},
+		{"netclass", true, declareNetclass},
 		{"netdev", true, declareNetdev},
+		{"netstat", true, declareNetstat},
+		{"sockstat", true, declareSockstat},
 		{"stat", true, declareStat},
 		{"time", true, declareTime},
 		{"uname", true, declareUname},
+		{"vmstat", true, declareVmstat},
 	}
 }
 

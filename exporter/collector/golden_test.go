@@ -95,12 +95,17 @@ func TestGolden(t *testing.T) {
 	for name, args := range map[string][]string{
 		"cpu":        {"--collector.cpu.info"},
 		"diskstats":  nil,
+		"filefd":     nil,
 		"filesystem": nil,
 		"loadavg":    nil,
 		"meminfo":    nil,
+		"netclass":   nil,
 		"netdev":     nil,
+		"netstat":    nil,
+		"sockstat":   nil,
 		"stat":       {"--collector.stat.softirq"},
 		"time":       nil,
+		"vmstat":     nil,
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newTestSet(t, &bytes.Buffer{}, hostArgs("testdata/host", args...)...).seats[name].Collector

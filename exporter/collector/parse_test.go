@@ -49,6 +49,17 @@ func TestBrokenInput(t *testing.T) {
 		"mountinfo odd device": {"proc/1/mountinfo", "20 1 x / / rw - ext4 /dev/sda1 rw\n", []string{"filesystem"}, "1/mountinfo: line 1: mount 20:"},
 		"isolated garbage":     {"sys/devices/system/cpu/isolated", "a-b\n", []string{"cpu"}, "cpu/isolated:"},
 		"clocksource empty":    {"sys/devices/system/clocksource/clocksource0/current_clocksource", "", []string{"time"}, "current_clocksource"},
+		"file-nr empty":        {"proc/sys/fs/file-nr", "", []string{"filefd"}, "sys/fs/file-nr: empty"},
+		"file-nr short":        {"proc/sys/fs/file-nr", "1 2\n", []string{"filefd"}, "sys/fs/file-nr: 2 numbers, 3 wanted"},
+		"vmstat garbage":       {"proc/vmstat", "a 1\npgfault x\n", []string{"vmstat"}, "proc/vmstat: line 2: pgfault:"},
+		"netstat empty":        {"proc/1/net/netstat", "", []string{"netstat"}, "net/netstat: empty"},
+		"netstat headless":     {"proc/1/net/netstat", "1 2\n3 4\n", []string{"netstat"}, "net/netstat: line 1:"},
+		"netstat short":        {"proc/1/net/netstat", "TcpExt: A ListenDrops\nTcpExt: 1\n", []string{"netstat"}, "net/netstat: line 2: TcpExt: column 2:"},
+		"netstat long":         {"proc/1/net/netstat", "TcpExt: A\nTcpExt: 1 2\n", []string{"netstat"}, "net/netstat: line 2: TcpExt: more numbers"},
+		"netstat odd":          {"proc/1/net/netstat", "TcpExt: A\nIpExt: 1\n", []string{"netstat"}, "net/netstat: line 2:"},
+		"snmp6 garbage":        {"proc/1/net/snmp6", "Ip6InOctets x\n", []string{"netstat"}, "net/snmp6: line 1: Ip6InOctets:"},
+		"sockstat garbage":     {"proc/1/net/sockstat", "TCP: inuse\n", []string{"sockstat"}, "net/sockstat: line 1: TCP: inuse:"},
+		"mtu garbage":          {"sys/class/net/eth0/mtu", "big\n", []string{"netclass"}, `eth0/mtu: \"big\" is not a number`},
 		"hostname empty":       {"root/etc/hostname", "", []string{"uname"}, "etc/hostname: no name"},
 	} {
 		t.Run(name, func(t *testing.T) {
