@@ -58,7 +58,7 @@ func (u *udev) families() []*text.Family {
 
 func (u *udev) disk(name string, major, minor uint64) udevDisk {
 	d := udevDisk{name: name, major: strconv.FormatUint(major, 10), minor: strconv.FormatUint(minor, 10)}
-	d.file = held.NewFile(u.host.room, u.host.Udev+"/b"+d.major+":"+d.minor)
+	d.file = held.Plain(u.host.room, u.host.Udev+"/b"+d.major+":"+d.minor)
 	d.turns = u.host.sysFile("block", name, "queue/rotational")
 	return d
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"maps"
@@ -37,7 +38,7 @@ func hostArgs(dir string, more ...string) []string {
 	return append([]string{"--path.procfs=" + h.Proc, "--path.sysfs=" + h.Sys, "--path.rootfs=" + h.Root, "--path.udev.data=" + h.Udev}, more...)
 }
 
-func newTestSet(t *testing.T, log *bytes.Buffer, args ...string) *Set {
+func newTestSet(t testing.TB, log io.Writer, args ...string) *Set {
 	t.Helper()
 	flags := flag.NewFlagSet("test", flag.ContinueOnError)
 	options := Declare(flags)

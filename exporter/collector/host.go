@@ -67,10 +67,10 @@ func (h Host) readRoot(name string) ([]byte, error) {
 }
 
 // procFile is a file below the host's /proc, held open between scrapes. Paths below net/ are for initFile.
-func (h Host) procFile(elem ...string) *held.File { return held.NewFile(h.room, h.proc(elem...)) }
+func (h Host) procFile(elem ...string) *held.File { return held.Proc(h.room, h.proc(elem...)) }
 
 // sysFile is a file below the host's /sys, held open between scrapes.
-func (h Host) sysFile(elem ...string) *held.File { return held.NewFile(h.room, h.sys(elem...)) }
+func (h Host) sysFile(elem ...string) *held.File { return held.Sys(h.room, h.sys(elem...)) }
 
 // initFile is a file of process 1, whose network and mounts are the host's: /proc/net is a link to self/net and so the
 // reader's, in a pod the pod's own, also through the host's /proc. Netlink answers for the reader's network too. Only
@@ -80,7 +80,7 @@ func (h Host) initFile(elem string) *held.File {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && h.ownProc() {
 		path = h.proc("self", elem)
 	}
-	return held.NewFile(h.room, path)
+	return held.Proc(h.room, path)
 }
 
 // check says early, and by its flag, that a path is wrong.

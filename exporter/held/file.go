@@ -3,8 +3,8 @@
 // descriptor are three quarters of what os.ReadFile costs for a file of /proc or /sys.
 //
 // It notices by itself when a file must be opened anew: its device went away (ENODEV, also if one of the same name came
-// back), its process ended (ESRCH), its server forgot it (ESTALE). Files on other file systems are replaced by renaming;
-// those are held only for as long as they have their name.
+// back), its process ended (ESRCH), its server forgot it (ESTALE). Files that are not the kernel's are replaced by
+// renaming; those are held only for as long as they have their name.
 package held
 
 import (
@@ -48,17 +48,32 @@ func (r *Room) leave() {
 
 // A File is a path and, once it was read, the open file there. It is for one reader at a time.
 type File struct {
-	path   string
-	room   *Room
-	fd     int // -1 when it is not open
-	kernel bool
-	page   int // above zero where a read that brings less than was asked for has brought all
-	held   bool
-	buf    []byte
+	path string
+	room *Room
+	kind kind
+	fd   int // -1 when it is not open
+	held bool
+	buf  []byte
+
+	failure *fs.PathError // the last one
 }
 
-// NewFile is the file at path. Nothing is opened before the first read.
-func NewFile(room *Room, path string) *File { return &File{path: path, room: room, fd: -1} }
+type kind int
+
+const (
+	proc  kind = iota // a read may bring a part, and only a read that brings nothing is the end
+	sys               // a read brings all there is
+	plain             // as sys, but others may rename a file over it
+)
+
+// Proc is the file at path, which is /proc's. Nothing is opened before the first read.
+func Proc(room *Room, path string) *File { return &File{path: path, room: room, fd: -1, kind: proc} }
+
+// Sys is the file at path, which is /sys's: one value, never more than a page.
+func Sys(room *Room, path string) *File { return &File{path: path, room: room, fd: -1, kind: sys} }
+
+// Plain is the file at path, which is on any other file system.
+func Plain(room *Room, path string) *File { return &File{path: path, room: room, fd: -1, kind: plain} }
 
 // Path of the file, for errors.
 func (f *File) Path() string { return f.path }
@@ -66,7 +81,7 @@ func (f *File) Path() string { return f.path }
 // Read returns the file's whole content, which is valid until the next Read.
 func (f *File) Read() ([]byte, error) {
 	opened := false
-	if f.fd >= 0 && !f.kernel && f.replaced() {
+	if f.fd >= 0 && f.kind == plain && f.replaced() {
 		f.Close()
 	}
 	for {
@@ -77,15 +92,14 @@ func (f *File) Read() ([]byte, error) {
 			opened = true
 		}
 		n, err := f.fill()
-		if err != nil {
+		if !f.held || gone(err) {
 			f.Close()
-			if !opened && gone(err) {
-				continue
-			}
-			return nil, f.failed("read", err)
 		}
-		if !f.held {
-			f.Close()
+		if err != nil && !opened && gone(err) {
+			continue
+		}
+		if err != nil { // many a driver answers so for as long as it lives: the file stays open
+			return nil, f.failed("read", err)
 		}
 		return f.buf[:n], nil
 	}
@@ -104,14 +118,6 @@ func (f *File) open() error {
 	fd, err := retry(func() (int, error) { return unix.Open(f.path, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
 	if err != nil {
 		return err
-	}
-	var stat unix.Statfs_t
-	if _, err := retry(func() (int, error) { return 0, unix.Fstatfs(fd, &stat) }); err == nil {
-		f.kernel = stat.Type == unix.PROC_SUPER_MAGIC || stat.Type == unix.SYSFS_MAGIC
-		f.page = 0
-		if stat.Type == unix.SYSFS_MAGIC {
-			f.page = unix.Getpagesize() // never more than a page, so that one read brings all
-		}
 	}
 	f.fd, f.held = fd, f.room.enter()
 	return nil
@@ -146,7 +152,7 @@ func (f *File) fill() (int, error) {
 			return 0, err
 		}
 		n += got
-		if got == 0 || n < len(f.buf) && n < f.page {
+		if got == 0 || n < len(f.buf) && f.kind != proc {
 			return n, nil
 		}
 	}
@@ -234,7 +240,8 @@ func (f *File) notNumber(b []byte) error {
 // Changed says whether a file of the kind that can be waited for, as mountinfo is, may have changed since the last call.
 // It is true whenever that can't be known.
 func (f *File) Changed() bool {
-	if f.fd < 0 || !f.kernel {
+	var stat unix.Statfs_t
+	if f.fd < 0 || unix.Fstatfs(f.fd, &stat) != nil || stat.Type != unix.PROC_SUPER_MAGIC {
 		return true
 	}
 	fds := []unix.PollFd{{Fd: int32(f.fd), Events: unix.POLLPRI}}

@@ -21,7 +21,7 @@ func write(t *testing.T, path, content string) {
 
 func TestFileIsReadAnew(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")
-	f := NewFile(NewRoom(10), path)
+	f := Plain(NewRoom(10), path)
 	defer f.Close()
 	if _, err := f.Read(); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), path) || !Absent(err) {
 		t.Errorf("no file: %v", err)
@@ -56,7 +56,7 @@ func TestKernelFiles(t *testing.T) {
 			t.Logf("%s: %v", path, err)
 			continue
 		}
-		f := NewFile(NewRoom(10), path)
+		f := Proc(NewRoom(10), path)
 		for range 3 {
 			if got, err := f.Read(); err != nil || len(got) != len(want) && path != "/proc/cpuinfo" {
 				t.Errorf("%s: %d bytes (%v), want %d", path, len(got), err, len(want))
@@ -67,7 +67,7 @@ func TestKernelFiles(t *testing.T) {
 }
 
 func TestHeldReadDoesNotAllocate(t *testing.T) {
-	f := NewFile(NewRoom(1), "/proc/loadavg")
+	f := Proc(NewRoom(1), "/proc/loadavg")
 	defer f.Close()
 	if n := testing.AllocsPerRun(100, func() { _, _ = f.Lines() }); n > 0 {
 		t.Errorf("%v allocations", n)
@@ -82,7 +82,7 @@ func TestHeldReadDoesNotAllocate(t *testing.T) {
 // TestRoom reads more files than may be held.
 func TestRoom(t *testing.T) {
 	room := NewRoom(1)
-	first, second := NewFile(room, "/proc/version"), NewFile(room, "/proc/version")
+	first, second := Proc(room, "/proc/version"), Proc(room, "/proc/version")
 	for range 2 {
 		a, errA := first.Read()
 		b, errB := second.Read()
@@ -105,7 +105,7 @@ func TestRoom(t *testing.T) {
 
 func TestNumbers(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "n")
-	f := NewFile(NewRoom(1), path)
+	f := Plain(NewRoom(1), path)
 	for content, want := range map[string]float64{"12\n": 12, "-1\n": -1, "0x1003\n": 0x1003} {
 		write(t, path, content)
 		if got, err := f.Number(); err != nil || got != want {
@@ -159,7 +159,7 @@ func TestDevices(t *testing.T) {
 	get := func(name string) {
 		devices.Get([]byte(name), func(name string) *File {
 			made = append(made, name)
-			return NewFile(nil, name)
+			return Proc(nil, name)
 		})
 	}
 	for _, round := range [][]string{{"a", "b"}, {"b"}, {"a", "b"}} {
