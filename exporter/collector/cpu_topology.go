@@ -30,6 +30,8 @@ type cpuDir struct {
 	pkg, core, online              *held.File
 	coreThrottles, packageThrottle *held.File
 	throttles                      bool
+	place                          [2]uint64 // package and core
+	placed                         bool
 }
 
 func newCPUTopology(h Host) cpuTopology {
@@ -88,7 +90,6 @@ func (c *cpuTopology) open(name string) *cpuDir {
 		label: c.online.Labels(name[len("cpu"):]), online: file("online"),
 		pkg: file("topology/physical_package_id"), core: file("topology/core_id"),
 		coreThrottles: file("thermal_throttle/core_throttle_count"), packageThrottle: file("thermal_throttle/package_throttle_count"),
-		throttles: true,
 	}
 }
 
@@ -98,31 +99,42 @@ func (d *cpuDir) close() {
 	}
 }
 
-// addThrottles says each core and package once, though all their threads have the files. A CPU without them, as in every
-// virtual machine, is asked again only now and then: looking for a file that isn't there costs more than reading one.
+// addThrottles says each core and package once, though all their threads have the files. Where a CPU is, and that it has
+// none of them, as in every virtual machine, is looked at again only now and then: looking for a file that isn't there
+// costs more than reading one.
 func (c *cpuTopology) addThrottles(d *cpuDir) {
 	const nowAndThen = 20
-	if !d.throttles && c.round%nowAndThen != 0 {
+	if c.round%nowAndThen == 0 {
+		d.throttles, d.placed = true, d.find()
+	}
+	if !d.throttles || !d.placed {
 		return
 	}
-	cores, coreErr := d.coreThrottles.Uint()
-	packages, packageErr := d.packageThrottle.Uint()
-	if d.throttles = coreErr == nil || packageErr == nil; !d.throttles {
-		return
+	pkg := d.place[0]
+	var coreErr, pkgErr error
+	if !c.seenCore[d.place] {
+		var count uint64
+		if count, coreErr = d.coreThrottles.Uint(); coreErr == nil {
+			c.seenCore[d.place] = true
+			c.coreThrottles.Add(float64(count), strconv.FormatUint(pkg, 10), strconv.FormatUint(d.place[1], 10))
+		}
 	}
-	pkg, pkgErr := d.pkg.Uint()
-	core, idErr := d.core.Uint()
-	if pkgErr != nil || idErr != nil {
-		return
+	if !c.seenPackage[pkg] {
+		var count uint64
+		if count, pkgErr = d.packageThrottle.Uint(); pkgErr == nil {
+			c.seenPackage[pkg] = true
+			c.packageThrottles.Add(float64(count), strconv.FormatUint(pkg, 10))
+		}
 	}
-	if this := [2]uint64{pkg, core}; coreErr == nil && !c.seenCore[this] {
-		c.seenCore[this] = true
-		c.coreThrottles.Add(float64(cores), strconv.FormatUint(pkg, 10), strconv.FormatUint(core, 10))
-	}
-	if packageErr == nil && !c.seenPackage[pkg] {
-		c.seenPackage[pkg] = true
-		c.packageThrottles.Add(float64(packages), strconv.FormatUint(pkg, 10))
-	}
+	d.throttles = coreErr == nil || pkgErr == nil
+}
+
+// find reads which package and core the CPU belongs to.
+func (d *cpuDir) find() bool {
+	var pkgErr, coreErr error
+	d.place[0], pkgErr = d.pkg.Uint()
+	d.place[1], coreErr = d.core.Uint()
+	return pkgErr == nil && coreErr == nil
 }
 
 // addOnline says nothing at all where the first CPU can't be switched off, as node_exporter does, and returns false then.

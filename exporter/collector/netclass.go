@@ -19,27 +19,50 @@ type netclass struct {
 	dir          *held.Dir
 	ignored      *regexp.Regexp
 	positiveOnly bool
-	attributes   []netAttribute
+	attributes   []linkAttribute
 	devices      held.Devices[*netInterface]
 	up, info     *text.Family
 }
 
-// netAttribute is a file of an interface that holds a number.
+// netAttribute is a file of a device that holds a number.
 type netAttribute struct {
 	file string
 	*text.Family
 }
 
+// linkAttribute is one of an interface, and when it has to be read again: reading them is most of what this collector
+// costs.
+type linkAttribute struct {
+	netAttribute
+	when refresh
+}
+
+type refresh int
+
+const (
+	always  refresh = iota
+	address         // it says where the address comes from
+	carrier         // its sum with another is carrier_changes, which is read before it
+	never           // it is the same for as long as the device is there
+)
+
 // netInterface is what is kept of an interface.
 type netInterface struct {
-	left                                       bool // out
-	name                                       string
-	label                                      text.Labels
-	numbers                                    []*held.File // by attribute
-	operstate, address, broadcast, duplex, ali *held.File
+	left    bool // out
+	name    string
+	label   text.Labels
+	numbers []netNumber   // by attribute
+	texts   [5]*held.File // operstate, address, broadcast, duplex, ifalias
+	known   [6]string     // what they said the last time, and whether the interface is meant to be up
+	info    text.Labels   // made of that
+}
 
-	known [6]string // the labels that info is made of
-	info  text.Labels
+// netNumber is one attribute of one interface, and what it said the last time.
+type netNumber struct {
+	*held.File
+	value float64
+	err   error
+	read  bool
 }
 
 func declareNetclass(flags *flag.FlagSet) factory {
@@ -59,37 +82,38 @@ func declareNetclass(flags *flag.FlagSet) factory {
 	}
 }
 
-// The first two of netAttributes have a meaning beyond their number.
+// The first of netAttributes have a meaning beyond their number.
 const (
 	netFlags = iota
 	netSpeed
+	netCarrierChanges
 )
 
-func netAttributes() []netAttribute {
-	number := func(file, name string) netAttribute {
-		return netAttribute{file, text.Gauge("node_network_"+name, "Network device property: "+name, "device")}
+func netAttributes() []linkAttribute {
+	number := func(file string, when refresh, name string) linkAttribute {
+		return linkAttribute{netAttribute{file, text.Gauge("node_network_"+name, "Network device property: "+name, "device")}, when}
 	}
-	total := func(file, name string) netAttribute {
-		return netAttribute{file, text.Counter("node_network_"+name, "Network device property: "+name, "device")}
+	total := func(file string, when refresh, name string) linkAttribute {
+		return linkAttribute{netAttribute{file, text.Counter("node_network_"+name, "Network device property: "+name, "device")}, when}
 	}
-	return []netAttribute{
-		netFlags: number("flags", "flags"),
-		netSpeed: number("speed", "speed_bytes"),
-		number("addr_assign_type", "address_assign_type"),
-		number("carrier", "carrier"),
-		total("carrier_changes", "carrier_changes_total"),
-		total("carrier_up_count", "carrier_up_changes_total"),
-		total("carrier_down_count", "carrier_down_changes_total"),
-		number("dev_id", "device_id"),
-		number("dormant", "dormant"),
-		number("ifindex", "iface_id"),
-		number("iflink", "iface_link"),
-		number("link_mode", "iface_link_mode"),
-		number("mtu", "mtu_bytes"),
-		number("name_assign_type", "name_assign_type"),
-		number("netdev_group", "net_dev_group"),
-		number("tx_queue_len", "transmit_queue_length"),
-		number("type", "protocol_type"),
+	return []linkAttribute{
+		netFlags:          number("flags", always, "flags"),
+		netSpeed:          number("speed", always, "speed_bytes"),
+		netCarrierChanges: total("carrier_changes", always, "carrier_changes_total"),
+		number("addr_assign_type", address, "address_assign_type"),
+		number("carrier", always, "carrier"),
+		total("carrier_up_count", carrier, "carrier_up_changes_total"),
+		total("carrier_down_count", carrier, "carrier_down_changes_total"),
+		number("dev_id", never, "device_id"),
+		number("dormant", always, "dormant"),
+		number("ifindex", never, "iface_id"),
+		number("iflink", never, "iface_link"),
+		number("link_mode", always, "iface_link_mode"),
+		number("mtu", always, "mtu_bytes"),
+		number("name_assign_type", never, "name_assign_type"),
+		number("netdev_group", always, "net_dev_group"),
+		number("tx_queue_len", always, "transmit_queue_length"),
+		number("type", never, "protocol_type"),
 	}
 }
 
@@ -119,11 +143,12 @@ func (c *netclass) Update(context.Context) error {
 
 func (c *netclass) open(name string) *netInterface {
 	d := &netInterface{name: name, left: c.ignored.MatchString(name) || c.isFile(name), label: c.up.Labels(name)}
-	file := func(attribute string) *held.File { return c.host.sysFile("class/net", name, attribute) }
 	for _, a := range c.attributes {
-		d.numbers = append(d.numbers, file(a.file))
+		d.numbers = append(d.numbers, netNumber{File: c.host.sysFile("class/net", name, a.file)})
 	}
-	d.operstate, d.address, d.broadcast, d.duplex, d.ali = file("operstate"), file("address"), file("broadcast"), file("duplex"), file("ifalias")
+	for i, file := range []string{"operstate", "address", "broadcast", "duplex", "ifalias"} {
+		d.texts[i] = c.host.sysFile("class/net", name, file)
+	}
 	return d
 }
 
@@ -134,21 +159,28 @@ func (c *netclass) isFile(name string) bool {
 }
 
 func (d *netInterface) close() {
-	for _, f := range append(d.numbers, d.operstate, d.address, d.broadcast, d.duplex, d.ali) {
+	for _, n := range d.numbers {
+		n.Close()
+	}
+	for _, f := range d.texts {
 		f.Close()
 	}
 }
 
 // add says what the interface has. Many drivers don't know of some of it and answer with an error: that is not said.
 func (c *netclass) add(d *netInterface) error {
+	changed, err := c.readTexts(d)
+	if err != nil {
+		return err
+	}
+	if err := c.readNumbers(d, changed[1]); err != nil {
+		return err
+	}
 	admin := "unknown"
-	for i, a := range c.attributes {
-		v, err := d.numbers[i].Number()
-		if err != nil {
-			if held.Absent(err) {
-				continue
-			}
-			return err
+	for i := range d.numbers {
+		v := d.numbers[i].value
+		if d.numbers[i].err != nil {
+			continue
 		}
 		switch i {
 		case netFlags:
@@ -161,24 +193,10 @@ func (c *netclass) add(d *netInterface) error {
 			}
 			v = float64(int64(v) * 1000 * 1000 / 8)
 		}
-		a.Put(v, d.label)
+		c.attributes[i].Put(v, d.label)
 	}
-	return c.addInfo(d, admin)
-}
-
-func (c *netclass) addInfo(d *netInterface, admin string) error {
-	changed := d.info == "" || d.known[5] != admin
-	d.known[5] = admin
-	for i, f := range []*held.File{d.operstate, d.address, d.broadcast, d.duplex, d.ali} {
-		b, err := f.Text()
-		if err != nil && !held.Absent(err) {
-			return err
-		}
-		if string(b) != d.known[i] {
-			d.known[i], changed = string(b), true
-		}
-	}
-	if changed {
+	if d.info == "" || admin != d.known[5] || changed != [5]bool{} {
+		d.known[5] = admin
 		k := d.known
 		d.info = c.info.Labels(d.name, k[1], k[2], k[3], k[0], k[5], k[4])
 	}
@@ -188,5 +206,56 @@ func (c *netclass) addInfo(d *netInterface, admin string) error {
 	}
 	c.up.Put(up, d.label)
 	c.info.Put(1, d.info)
+	return nil
+}
+
+// readTexts reads the files that hold a text and says which say something new.
+func (c *netclass) readTexts(d *netInterface) (changed [5]bool, err error) {
+	for i, f := range d.texts {
+		b, err := f.Text()
+		if err != nil && !held.Absent(err) {
+			return changed, err
+		}
+		if string(b) != d.known[i] {
+			d.known[i], changed[i] = string(b), true
+		}
+	}
+	return changed, nil
+}
+
+// readNumbers reads the numbers that may be others than the last time. Another device under the same name has another
+// index, or at least its files had to be opened anew, which those that are always read notice.
+func (c *netclass) readNumbers(d *netInterface, newAddress bool) error {
+	opened := d.numbers[netFlags].Opened()
+	newDevice, newCarrier := false, false
+	for i := range d.numbers {
+		n := &d.numbers[i]
+		switch c.attributes[i].when {
+		case address:
+			if n.read && !newAddress && !newDevice {
+				continue
+			}
+		case carrier:
+			if n.read && !newCarrier && !newDevice {
+				continue
+			}
+		case never:
+			if n.read && !newDevice {
+				continue
+			}
+		}
+		before := n.value
+		n.value, n.err = n.Number()
+		if n.err != nil && !held.Absent(n.err) {
+			return n.err
+		}
+		n.read = true
+		switch i {
+		case netFlags:
+			newDevice = n.Opened() != opened
+		case netCarrierChanges:
+			newCarrier = n.err != nil || n.value != before
+		}
+	}
 	return nil
 }

@@ -55,6 +55,8 @@ type File struct {
 	held bool
 	buf  []byte
 
+	opened int // times
+
 	failure *fs.PathError // the last one
 }
 
@@ -120,6 +122,7 @@ func (f *File) open() error {
 		return err
 	}
 	f.fd, f.held = fd, f.room.enter()
+	f.opened++
 	return nil
 }
 
@@ -185,6 +188,10 @@ func (f *File) release() {
 	}
 	f.held = false
 }
+
+// Opened is how often the file was opened: another number than before may be another file, or the same where there is
+// no room to hold it.
+func (f *File) Opened() int { return f.opened }
 
 // Lines reads a file of lines and refuses one that is empty or was cut off: the kernel ends each line with a newline.
 func (f *File) Lines() ([]byte, error) {
