@@ -21,6 +21,7 @@ type options struct {
 	logLevel   *promslog.Level
 	logFormat  *promslog.Format
 	version    bool
+	processors int
 }
 
 // parse reads node_exporter's flags. It understands what people have in their units and manifests: --flag=value, --flag
@@ -60,6 +61,7 @@ func declare(flags *flag.FlagSet) *options {
 	flags.StringVar(&o.handler.metricsPath, "web.telemetry-path", "/metrics", "Path under which to expose metrics.")
 	flags.BoolVar(&o.handler.withoutOwnMetrics, "web.disable-exporter-metrics", false, "Exclude metrics about the exporter itself (promhttp_*, process_*, go_*).")
 	flags.IntVar(&o.handler.maxRequests, "web.max-requests", 40, "Maximum number of parallel scrape requests. Use 0 to disable.")
+	flags.IntVar(&o.processors, "runtime.gomaxprocs", 1, "The target number of CPUs Go will run on (GOMAXPROCS). More than one costs more and is hardly faster. Use 0 for all.")
 	flags.Var(o.logLevel, "log.level", "Only log messages with the given severity or above. One of: [debug, info, warn, error]")
 	flags.Var(o.logFormat, "log.format", "Output format of log messages. One of: [logfmt, json]")
 	flags.BoolVar(&o.version, "version", false, "Show application version.")

@@ -13,6 +13,8 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -44,6 +46,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 
+	runtime.GOMAXPROCS(o.processors)
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(25) // what lives is small and a scrape leaves little: memory is worth more here than a rare collection
+	}
 	log := promslog.New(&promslog.Config{Level: o.logLevel, Format: o.logFormat, Writer: stderr})
 	set, err := o.collectors.New(log)
 	if err != nil {

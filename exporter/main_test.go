@@ -87,7 +87,7 @@ func TestRequests(t *testing.T) {
 }
 
 func TestCollectors(t *testing.T) {
-	all := []string{"cpu", "diskstats", "filesystem", "loadavg", "meminfo", "netdev", "stat", "time", "uname"}
+	all := []string{"cpu", "diskstats", "filefd", "filesystem", "loadavg", "meminfo", "netclass", "netdev", "netstat", "sockstat", "stat", "time", "uname", "vmstat"}
 	for name, c := range map[string]struct {
 		args  []string
 		query string
@@ -95,8 +95,8 @@ func TestCollectors(t *testing.T) {
 	}{
 		"default":            {nil, "", all},
 		"collect":            {nil, "?collect[]=uname&collect[]=cpu&collect[]=cpu", []string{"cpu", "uname"}},
-		"exclude":            {nil, "?exclude[]=cpu&exclude[]=stat&exclude[]=nope", []string{"diskstats", "filesystem", "loadavg", "meminfo", "netdev", "time", "uname"}},
-		"off":                {[]string{"--no-collector.cpu", "--collector.stat=false"}, "", []string{"diskstats", "filesystem", "loadavg", "meminfo", "netdev", "time", "uname"}},
+		"exclude":            {nil, "?exclude[]=cpu&exclude[]=stat&exclude[]=nope", []string{"diskstats", "filefd", "filesystem", "loadavg", "meminfo", "netclass", "netdev", "netstat", "sockstat", "time", "uname", "vmstat"}},
+		"off":                {[]string{"--no-collector.cpu", "--collector.stat=false"}, "", []string{"diskstats", "filefd", "filesystem", "loadavg", "meminfo", "netclass", "netdev", "netstat", "sockstat", "time", "uname", "vmstat"}},
 		"only":               {[]string{"--collector.disable-defaults", "--collector.cpu"}, "", []string{"cpu"}},
 		"only, either order": {[]string{"--collector.cpu", "--collector.disable-defaults", "--no-collector.stat"}, "", []string{"cpu"}},
 		"excluded are none":  {[]string{"--collector.disable-defaults", "--collector.cpu"}, "?exclude[]=cpu", nil},
@@ -112,6 +112,7 @@ func TestCollectors(t *testing.T) {
 
 func TestFilters(t *testing.T) {
 	body := request(newTestHandler(t, "--collector.diskstats.device-include=^loop", "--collector.netdev.device-exclude", "^lo$",
+		"--collector.netclass.ignored-devices=^lo$",
 		"--collector.filesystem.fs-types-include=^xfs$", "--web.disable-exporter-metrics"), "GET", "/metrics").Body.String()
 	for _, want := range []string{`node_disk_io_now{device="loop0"}`, `node_network_receive_bytes_total{device="eth0"}`, `fstype="xfs",mountpoint="/srv"`} {
 		if !strings.Contains(body, want) {

@@ -4,15 +4,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strconv"
-	"strings"
-	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/common/version"
 	"github.com/prometheus/exporter-toolkit/web"
 
@@ -54,7 +47,10 @@ func newHandler(set *collector.Set, o handlerOptions, log *slog.Logger) (http.Ha
 	if err != nil {
 		return nil, fmt.Errorf("landing page: %w", err)
 	}
-	metrics := newMetricsHandler(set, o, log)
+	metrics, err := newMetricsHandler(set, o, log)
+	if err != nil {
+		return nil, err
+	}
 	return readOnly(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case o.metricsPath:
@@ -79,53 +75,6 @@ func readOnly(next http.Handler) http.Handler {
 	})
 }
 
-// metricsHandler answers scrapes. Each has a registry of its own, since what it collects and how long it may take is said
-// by its request; what is about the exporter itself is in one registry for all.
-type metricsHandler struct {
-	set   *collector.Set
-	own   *prometheus.Registry
-	build prometheus.Collector
-	opts  promhttp.HandlerOpts
-}
-
-func newMetricsHandler(set *collector.Set, o handlerOptions, log *slog.Logger) http.Handler {
-	h := &metricsHandler{
-		set:   set,
-		own:   prometheus.NewRegistry(),
-		build: versioncollector.NewCollector("node_exporter"),
-		opts:  promhttp.HandlerOpts{ErrorLog: &changeLogger{log: log}, ErrorHandling: promhttp.ContinueOnError},
-	}
-	handler := limit(o.maxRequests, h)
-	if !o.withoutOwnMetrics {
-		h.opts.Registry = h.own
-		h.own.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-		handler = promhttp.InstrumentMetricHandler(h.own, handler)
-	}
-	return handler
-}
-
-func (h *metricsHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	query := r.URL.Query()
-	names, err := h.set.Select(query["collect[]"], query["exclude[]"])
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	scrape := prometheus.NewRegistry()
-	scrape.MustRegister(h.build, h.set.Scrape(names, budget(r.Header.Get("X-Prometheus-Scrape-Timeout-Seconds"))))
-	promhttp.HandlerFor(prometheus.Gatherers{h.own, scrape}, h.opts).ServeHTTP(w, r)
-}
-
-// budget is how long a scrape may take that its scraper waits so many seconds for: a tenth is left for the way there and
-// back. Zero is no limit.
-func budget(header string) time.Duration {
-	seconds, err := strconv.ParseFloat(header, 64)
-	if err != nil || !(seconds > 0 && seconds < 3600) {
-		return 0
-	}
-	return time.Duration(seconds * 0.9 * float64(time.Second))
-}
-
 // limit turns away the requests above n at a time, which would wait for the same collectors anyway. Zero is no limit.
 func limit(n int, next http.Handler) http.Handler {
 	if n <= 0 {
@@ -141,23 +90,4 @@ func limit(n int, next http.Handler) http.Handler {
 			http.Error(w, fmt.Sprintf("Limit of concurrent requests reached (%d), try again later.", n), http.StatusServiceUnavailable)
 		}
 	})
-}
-
-// changeLogger logs what a scrape complains of when that changes, and not on each scrape.
-type changeLogger struct {
-	log  *slog.Logger
-	mu   sync.Mutex
-	last string
-}
-
-// Println is what promhttp calls.
-func (c *changeLogger) Println(v ...any) {
-	text := strings.TrimSuffix(fmt.Sprintln(v...), "\n")
-	c.mu.Lock()
-	before := c.last
-	c.last = text
-	c.mu.Unlock()
-	if text != before {
-		c.log.Error("scrape", "err", text)
-	}
 }

@@ -1,9 +1,10 @@
 // Package collector reads a Linux host and says what it found in node_exporter's words: the same metric names, labels,
 // types and units, so that dashboards and rules made for node_exporter work unchanged.
 //
-// Each collector is one file: its flags, its descriptions, how it reads and how it parses. What they share is small:
-// host.go knows where the host is mounted, metric.go how a sample is made, filter.go the include and exclude flags,
-// flight.go how to ask something that may never answer, and set.go how a scrape runs all of them.
+// Each collector is one file: its flags, its families, how it reads and how it parses. What they share is small: host.go
+// knows where the host is mounted, filter.go the include and exclude flags, flight.go how to ask something that may never
+// answer, and set.go how a scrape runs all of them. Below them are three packages that know nothing of metrics' meaning:
+// held reads files, scan parses bytes in place, text writes samples. docs/exporter.md shows a collector from end to end.
 package collector
 
 import (
@@ -14,18 +15,21 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
+	"github.com/hearth-monitoring/hearth/exporter/held"
+	"github.com/hearth-monitoring/hearth/exporter/text"
 )
 
-// A Collector reads one corner of the host. It is prometheus.Collector with two differences: Collect is told how long it
-// has, and says why it failed.
+// A Collector reads one corner of the host. Update adds samples to the collector's own families, which are empty when it
+// begins; Families returns them in the order in which they are written, and is asked before and after each Update, since
+// what a host has may decide which there are.
 //
-// What was sent before an error is kept, so a collector sends only what it has read. A value that could not be read is
-// not sent; zero means that the host said zero. Collect is never running twice at once for the same collector, and may
-// block for as long as it likes: the scrape goes on without it.
+// What was added before an error is kept, so a collector adds only what it has read. A value that could not be read is
+// not added; zero means that the host said zero. An error names the file, and the line where there are several. Update is
+// never running twice at once for the same collector, so it may keep files and buffers, and it may block for as long as
+// it likes: the scrape goes on without it.
 type Collector interface {
-	Describe(ch chan<- *prometheus.Desc)
-	Collect(ctx context.Context, ch chan<- prometheus.Metric) error
+	Families() []*text.Family
+	Update(ctx context.Context) error
 }
 
 // A listing is one line of the list: the collector's name, whether it runs unless told otherwise, and the function that
@@ -43,13 +47,18 @@ func list() []listing {
 	return []listing{
 		{"cpu", true, declareCPU},
 		{"diskstats", true, declareDiskstats},
+		{"filefd", true, declareFilefd},
 		{"filesystem", true, declareFilesystem},
 		{"loadavg", true, declareLoadavg},
 		{"meminfo", true, declareMeminfo},
+		{"netclass", true, declareNetclass},
 		{"netdev", true, declareNetdev},
+		{"netstat", true, declareNetstat},
+		{"sockstat", true, declareSockstat},
 		{"stat", true, declareStat},
 		{"time", true, declareTime},
 		{"uname", true, declareUname},
+		{"vmstat", true, declareVmstat},
 	}
 }
 
@@ -88,6 +97,10 @@ func (o *Options) New(log *slog.Logger) (*Set, error) {
 	if o.timeout <= 0 {
 		return nil, fmt.Errorf("--collector.timeout must be above zero, not %s", o.timeout)
 	}
+	if err := o.host.check(); err != nil {
+		return nil, err
+	}
+	o.host.room = held.NewRoom(roomFor())
 	set := newSet(o.timeout, log)
 	for _, c := range o.choices {
 		if !c.enabled(o.disableDefaults) {

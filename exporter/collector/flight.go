@@ -66,6 +66,9 @@ func (c *flight[T]) landed() bool {
 // wait returns the answer, or errOverdue when ctx or the call's own deadline is over first. An answer that is there
 // counts however late it is fetched.
 func (c *flight[T]) wait(ctx context.Context) (T, error) {
+	if c.landed() {
+		return c.value, c.err
+	}
 	timer := time.NewTimer(time.Until(c.deadline))
 	defer timer.Stop()
 	select {

@@ -1,22 +1,24 @@
 package collector
 
 import (
-	"bytes"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/hearth-monitoring/hearth/exporter/held"
 )
 
 // Host is where the host's file systems are: the usual places for a process on the host, read-only mounts for a pod.
 type Host struct {
 	Proc, Sys, Root, Udev string
+
+	room *held.Room
 }
 
 func (h *Host) declare(flags *flag.FlagSet) {
@@ -64,43 +66,40 @@ func (h Host) readRoot(name string) ([]byte, error) {
 	return io.ReadAll(file)
 }
 
-// readWhole reads a file of lines and refuses one that was cut off: the kernel ends each of these with a newline.
-func readWhole(path string) ([]byte, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
+// procFile is a file below the host's /proc, held open between scrapes. Paths below net/ are for initFile.
+func (h Host) procFile(elem ...string) *held.File { return held.Proc(h.room, h.proc(elem...)) }
+
+// sysFile is a file below the host's /sys, held open between scrapes.
+func (h Host) sysFile(elem ...string) *held.File { return held.Sys(h.room, h.sys(elem...)) }
+
+// initFile is a file of process 1, whose network and mounts are the host's: /proc/net is a link to self/net and so the
+// reader's, in a pod the pod's own, also through the host's /proc. Netlink answers for the reader's network too. Only
+// where /proc is our own, and hides process 1 from us (hidepid), is self as good.
+func (h Host) initFile(elem string) *held.File {
+	path := h.proc("1", elem)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && h.ownProc() {
+		path = h.proc("self", elem)
 	}
-	if len(bytes.TrimSpace(b)) == 0 {
-		return nil, fmt.Errorf("%s: empty", path)
-	}
-	if !bytes.HasSuffix(b, []byte("\n")) {
-		return nil, fmt.Errorf("%s: truncated: its last line has no end", path)
-	}
-	return b, nil
+	return held.Proc(h.room, path)
 }
 
-// readUint reads a sysfs file that holds one number.
-func readUint(path string) (uint64, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return 0, err
-	}
-	v, err := strconv.ParseUint(strings.TrimSpace(string(b)), 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w", path, err)
-	}
-	return v, nil
-}
-
-// parseUints turns fields into numbers; the error names the field that is none.
-func parseUints(fields []string) ([]uint64, error) {
-	values := make([]uint64, len(fields))
-	for i, f := range fields {
-		v, err := strconv.ParseUint(f, 10, 64)
-		if err != nil {
-			return nil, fmt.Errorf("%q is not a number", f)
+// check says early, and by its flag, that a path is wrong.
+func (h Host) check() error {
+	for flag, path := range map[string]string{"procfs": h.Proc, "sysfs": h.Sys} {
+		if _, err := os.Stat(path); err != nil {
+			return fmt.Errorf("--path.%s: %w", flag, err)
 		}
-		values[i] = v
 	}
-	return values, nil
+	return nil
+}
+
+// roomFor is how many files may be held: half of the descriptors we may have, the rest is for connections and for files
+// that are read once; and no more than a few thousand, since each costs the kernel a page.
+func roomFor() int {
+	const enough = 4096
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 128
+	}
+	return int(min(limit.Cur/2, enough))
 }

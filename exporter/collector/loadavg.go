@@ -6,40 +6,44 @@ import (
 	"fmt"
 	"log/slog"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/procfs"
+	"github.com/hearth-monitoring/hearth/exporter/held"
+	"github.com/hearth-monitoring/hearth/exporter/scan"
+	"github.com/hearth-monitoring/hearth/exporter/text"
 )
 
 type loadavg struct {
-	host                 Host
-	procfs               procfs.FS
-	load1, load5, load15 family
+	file  *held.File
+	loads []*text.Family // in the order of the file
 }
 
 func declareLoadavg(*flag.FlagSet) factory {
 	return func(h Host, _ *slog.Logger) (Collector, error) {
-		proc, err := procfs.NewFS(h.Proc)
-		if err != nil {
-			return nil, fmt.Errorf("open procfs: %w", err)
-		}
 		return &loadavg{
-			host: h, procfs: proc,
-			load1:  gauge("node_load1", "1m load average."),
-			load5:  gauge("node_load5", "5m load average."),
-			load15: gauge("node_load15", "15m load average."),
+			file: h.procFile("loadavg"),
+			loads: []*text.Family{
+				text.Gauge("node_load1", "1m load average."),
+				text.Gauge("node_load5", "5m load average."),
+				text.Gauge("node_load15", "15m load average."),
+			},
 		}, nil
 	}
 }
 
-func (c *loadavg) Describe(ch chan<- *prometheus.Desc) { describe(ch, c.load1, c.load5, c.load15) }
+func (c *loadavg) Families() []*text.Family { return c.loads }
 
-func (c *loadavg) Collect(_ context.Context, ch chan<- prometheus.Metric) error {
-	load, err := c.procfs.LoadAvg()
+func (c *loadavg) Update(context.Context) error {
+	b, err := c.file.Lines()
 	if err != nil {
-		return fmt.Errorf("%s: %w", c.host.proc("loadavg"), err)
+		return err
 	}
-	c.load1.send(ch, load.Load1)
-	c.load5.send(ch, load.Load5)
-	c.load15.send(ch, load.Load15)
+	for _, f := range c.loads {
+		var field []byte
+		field, b = scan.Field(b)
+		load, ok := scan.Float(field)
+		if !ok {
+			return fmt.Errorf("%s: %q is not a load", c.file.Path(), field)
+		}
+		f.Add(load)
+	}
 	return nil
 }

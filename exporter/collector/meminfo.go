@@ -1,127 +1,95 @@
 package collector
 
 import (
+	"bytes"
 	"context"
 	"flag"
 	"fmt"
 	"log/slog"
 	"strings"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/procfs"
+	"github.com/hearth-monitoring/hearth/exporter/held"
+	"github.com/hearth-monitoring/hearth/exporter/scan"
+	"github.com/hearth-monitoring/hearth/exporter/text"
 )
 
 type meminfo struct {
-	host     Host
-	procfs   procfs.FS
-	families []family // one for each of meminfoRows
+	file     *held.File
+	families []*text.Family
+	byKey    map[string]*text.Family // by what stands before the colon
 }
 
 func declareMeminfo(*flag.FlagSet) factory {
 	return func(h Host, _ *slog.Logger) (Collector, error) {
-		proc, err := procfs.NewFS(h.Proc)
-		if err != nil {
-			return nil, fmt.Errorf("open procfs: %w", err)
-		}
-		c := &meminfo{host: h, procfs: proc}
-		for _, row := range meminfoRows(procfs.Meminfo{}) {
-			c.families = append(c.families, gauge("node_memory_"+row.name, "Memory information field "+row.name+"."))
+		c := &meminfo{file: h.procFile("meminfo"), byKey: map[string]*text.Family{}}
+		for _, key := range meminfoKeys() {
+			name := strings.NewReplacer("(", "_", ")", "").Replace(key)
+			if !strings.HasPrefix(key, "HugePages_") { // a count
+				name += "_bytes"
+			}
+			f := text.Gauge("node_memory_"+name, "Memory information field "+name+".")
+			c.families = append(c.families, f)
+			c.byKey[key] = f
 		}
 		return c, nil
 	}
 }
 
-func (c *meminfo) Describe(ch chan<- *prometheus.Desc) { describe(ch, c.families...) }
+func (c *meminfo) Families() []*text.Family { return c.families }
 
-func (c *meminfo) Collect(_ context.Context, ch chan<- prometheus.Metric) error {
-	path := c.host.proc("meminfo")
-	info, err := c.procfs.Meminfo()
+func (c *meminfo) Update(context.Context) error {
+	b, err := c.file.Lines()
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return err
 	}
-	if info.MemTotal == nil {
-		return fmt.Errorf("%s: no MemTotal in it", path)
-	}
-	rows := meminfoRows(info)
-	for _, row := range rows {
-		if row.unitless() {
-			return fmt.Errorf("%s: %s: no unit after %d", path, strings.TrimSuffix(row.name, "_bytes"), *row.raw)
+	n := 0
+	for len(b) > 0 {
+		var line []byte
+		line, b = scan.Line(b)
+		n++
+		if err := c.line(line); err != nil {
+			return fmt.Errorf("%s: line %d: %w", c.file.Path(), n, err)
 		}
 	}
-	for i, row := range rows {
-		if row.bytes != nil {
-			c.families[i].send(ch, float64(*row.bytes))
-		}
+	if c.byKey["MemTotal"].Empty() {
+		return fmt.Errorf("%s: no MemTotal in it", c.file.Path())
 	}
 	return nil
 }
 
-// meminfoRow is a line of /proc/meminfo: the number that is there, and the same in bytes. Both are nil where this kernel
-// has no such line.
-type meminfoRow struct {
-	name       string
-	raw, bytes *uint64
-}
-
-// unitless says that a size came without its unit, which the parser takes for bytes. The kernel writes kB after each, so
-// the line was cut off.
-func (r meminfoRow) unitless() bool {
-	return strings.HasSuffix(r.name, "_bytes") && r.raw != nil && *r.raw != 0 && *r.raw == *r.bytes
-}
-
-// meminfoRows are the lines that node_exporter has metrics for, all of them at once: it is a table.
-func meminfoRows(m procfs.Meminfo) []meminfoRow {
-	return []meminfoRow{
-		{"Active_bytes", m.Active, m.ActiveBytes},
-		{"Active_anon_bytes", m.ActiveAnon, m.ActiveAnonBytes},
-		{"Active_file_bytes", m.ActiveFile, m.ActiveFileBytes},
-		{"AnonHugePages_bytes", m.AnonHugePages, m.AnonHugePagesBytes},
-		{"AnonPages_bytes", m.AnonPages, m.AnonPagesBytes},
-		{"Bounce_bytes", m.Bounce, m.BounceBytes},
-		{"Buffers_bytes", m.Buffers, m.BuffersBytes},
-		{"Cached_bytes", m.Cached, m.CachedBytes},
-		{"CmaFree_bytes", m.CmaFree, m.CmaFreeBytes},
-		{"CmaTotal_bytes", m.CmaTotal, m.CmaTotalBytes},
-		{"CommitLimit_bytes", m.CommitLimit, m.CommitLimitBytes},
-		{"Committed_AS_bytes", m.CommittedAS, m.CommittedASBytes},
-		{"DirectMap1G_bytes", m.DirectMap1G, m.DirectMap1GBytes},
-		{"DirectMap2M_bytes", m.DirectMap2M, m.DirectMap2MBytes},
-		{"DirectMap4k_bytes", m.DirectMap4k, m.DirectMap4kBytes},
-		{"Dirty_bytes", m.Dirty, m.DirtyBytes},
-		{"HardwareCorrupted_bytes", m.HardwareCorrupted, m.HardwareCorruptedBytes},
-		{"Hugepagesize_bytes", m.Hugepagesize, m.HugepagesizeBytes},
-		{"Inactive_bytes", m.Inactive, m.InactiveBytes},
-		{"Inactive_anon_bytes", m.InactiveAnon, m.InactiveAnonBytes},
-		{"Inactive_file_bytes", m.InactiveFile, m.InactiveFileBytes},
-		{"KernelStack_bytes", m.KernelStack, m.KernelStackBytes},
-		{"Mapped_bytes", m.Mapped, m.MappedBytes},
-		{"MemAvailable_bytes", m.MemAvailable, m.MemAvailableBytes},
-		{"MemFree_bytes", m.MemFree, m.MemFreeBytes},
-		{"MemTotal_bytes", m.MemTotal, m.MemTotalBytes},
-		{"Mlocked_bytes", m.Mlocked, m.MlockedBytes},
-		{"NFS_Unstable_bytes", m.NFSUnstable, m.NFSUnstableBytes},
-		{"PageTables_bytes", m.PageTables, m.PageTablesBytes},
-		{"Percpu_bytes", m.Percpu, m.PercpuBytes},
-		{"SReclaimable_bytes", m.SReclaimable, m.SReclaimableBytes},
-		{"SUnreclaim_bytes", m.SUnreclaim, m.SUnreclaimBytes},
-		{"Shmem_bytes", m.Shmem, m.ShmemBytes},
-		{"ShmemHugePages_bytes", m.ShmemHugePages, m.ShmemHugePagesBytes},
-		{"ShmemPmdMapped_bytes", m.ShmemPmdMapped, m.ShmemPmdMappedBytes},
-		{"Slab_bytes", m.Slab, m.SlabBytes},
-		{"SwapCached_bytes", m.SwapCached, m.SwapCachedBytes},
-		{"SwapFree_bytes", m.SwapFree, m.SwapFreeBytes},
-		{"SwapTotal_bytes", m.SwapTotal, m.SwapTotalBytes},
-		{"Unevictable_bytes", m.Unevictable, m.UnevictableBytes},
-		{"VmallocChunk_bytes", m.VmallocChunk, m.VmallocChunkBytes},
-		{"VmallocTotal_bytes", m.VmallocTotal, m.VmallocTotalBytes},
-		{"VmallocUsed_bytes", m.VmallocUsed, m.VmallocUsedBytes},
-		{"Writeback_bytes", m.Writeback, m.WritebackBytes},
-		{"WritebackTmp_bytes", m.WritebackTmp, m.WritebackTmpBytes},
-		{"Zswap_bytes", m.Zswap, m.ZswapBytes},
-		{"Zswapped_bytes", m.Zswapped, m.ZswappedBytes},
-		{"HugePages_Free", m.HugePagesFree, m.HugePagesFree},
-		{"HugePages_Rsvd", m.HugePagesRsvd, m.HugePagesRsvd},
-		{"HugePages_Surp", m.HugePagesSurp, m.HugePagesSurp},
-		{"HugePages_Total", m.HugePagesTotal, m.HugePagesTotal},
+// line reads "Key:  12 kB". The kernel writes kB after each size and nothing after a count, so a size without its unit is
+// a line that was cut off.
+func (c *meminfo) line(line []byte) error {
+	key, rest, ok := bytes.Cut(line, []byte(":"))
+	if !ok {
+		return fmt.Errorf("%q has no value", line)
 	}
+	f := c.byKey[string(key)]
+	if f == nil {
+		return nil
+	}
+	field, rest := scan.Field(rest)
+	v, ok := scan.Uint(field)
+	if !ok {
+		return fmt.Errorf("%s: %q is not a number", key, field)
+	}
+	if bytes.HasPrefix(key, []byte("HugePages_")) {
+		f.Add(float64(v))
+		return nil
+	}
+	if unit, _ := scan.Field(rest); string(unit) != "kB" {
+		return fmt.Errorf("%s: no unit after %d", key, v)
+	}
+	f.Add(float64(v * 1024))
+	return nil
+}
+
+// meminfoKeys are the lines that node_exporter has metrics for. What a newer kernel adds is not one of them until it
+// has: a name that we made up would be another one later.
+func meminfoKeys() []string {
+	return strings.Fields(`Active Active(anon) Active(file) AnonHugePages AnonPages Bounce Buffers Cached CmaFree CmaTotal CommitLimit
+		Committed_AS DirectMap1G DirectMap2M DirectMap4k Dirty HardwareCorrupted HugePages_Free HugePages_Rsvd HugePages_Surp
+		HugePages_Total Hugepagesize Inactive Inactive(anon) Inactive(file) KernelStack Mapped MemAvailable MemFree MemTotal Mlocked
+		NFS_Unstable PageTables Percpu SReclaimable SUnreclaim Shmem ShmemHugePages ShmemPmdMapped Slab SwapCached SwapFree SwapTotal
+		Unevictable VmallocChunk VmallocTotal VmallocUsed Writeback WritebackTmp Zswap Zswapped`)
 }

@@ -1,22 +1,32 @@
 package collector
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"strings"
 
-	"github.com/prometheus/client_golang/prometheus"
+	"github.com/hearth-monitoring/hearth/exporter/held"
+	"github.com/hearth-monitoring/hearth/exporter/scan"
+	"github.com/hearth-monitoring/hearth/exporter/text"
 )
 
 type netdev struct {
 	host      Host
-	devices   filter
-	columns   []family // in the order of /proc/net/dev
-	nohandler family
+	filter    filter
+	file      *held.File
+	devices   held.Devices[*netDevice]
+	columns   []*text.Family // in the order of /proc/net/dev
+	nohandler *text.Family
+}
+
+// netDevice is what is kept of an interface.
+type netDevice struct {
+	dropped   bool
+	labels    text.Labels
+	nohandler *held.File
 }
 
 func declareNetdev(flags *flag.FlagSet) factory {
@@ -26,7 +36,7 @@ func declareNetdev(flags *flag.FlagSet) factory {
 		if err != nil {
 			return nil, err
 		}
-		c := &netdev{host: h, devices: f, nohandler: netdevFamily("receive_nohandler")}
+		c := &netdev{host: h, filter: f, file: h.initFile("net/dev"), nohandler: netdevFamily("receive_nohandler")}
 		for _, name := range []string{
 			"receive_bytes", "receive_packets", "receive_errs", "receive_drop", "receive_fifo", "receive_frame", "receive_compressed",
 			"receive_multicast", "transmit_bytes", "transmit_packets", "transmit_errs", "transmit_drop", "transmit_fifo", "transmit_colls",
@@ -38,86 +48,71 @@ func declareNetdev(flags *flag.FlagSet) factory {
 	}
 }
 
-func netdevFamily(name string) family {
-	return counter("node_network_"+name+"_total", "Network device statistic "+name+".", "device")
+func netdevFamily(name string) *text.Family {
+	return text.Counter("node_network_"+name+"_total", "Network device statistic "+name+".", "device")
 }
 
-func (c *netdev) Describe(ch chan<- *prometheus.Desc) {
-	describe(ch, c.columns...)
-	describe(ch, c.nohandler)
+func (c *netdev) Families() []*text.Family {
+	return append(c.columns[:len(c.columns):len(c.columns)], c.nohandler)
 }
 
-func (c *netdev) Collect(_ context.Context, ch chan<- prometheus.Metric) error {
-	devices, err := c.read()
+func (c *netdev) Update(context.Context) error {
+	b, err := c.file.Lines()
 	if err != nil {
 		return err
 	}
-	for _, d := range devices {
-		if c.devices.drops(d.name) {
-			continue
+	n := 0
+	for len(b) > 0 {
+		var line []byte
+		line, b = scan.Line(b)
+		if n++; n > 2 {
+			err = c.line(line)
+		} else if !bytes.Contains(line, []byte("|")) {
+			err = fmt.Errorf("%q is not the table's heading", line)
 		}
-		for i, f := range c.columns {
-			f.send(ch, float64(d.counts[i]), d.name)
+		if err != nil {
+			return fmt.Errorf("%s: line %d: %w", c.file.Path(), n, err)
 		}
-		// The one number of the device that has no column there. sysfs shows the interfaces of the network it was
-		// mounted in, so the host's below a mounted /sys.
-		if v, err := readUint(c.host.sys("class/net", d.name, "statistics/rx_nohandler")); err == nil {
-			c.nohandler.send(ch, float64(v), d.name)
-		}
+	}
+	c.devices.Sweep(func(d *netDevice) { d.nohandler.Close() })
+	return nil
+}
+
+// line reads the numbers of one interface. procfs' own reader panics on a short line; a test holds the two equal on whole
+// input.
+func (c *netdev) line(line []byte) error {
+	colon := bytes.LastIndexByte(line, ':')
+	name := bytes.TrimSpace(line[:max(colon, 0)])
+	if len(name) == 0 {
+		return errors.New("no device name")
+	}
+	var counts [16]uint64
+	n, bad := scan.Uints(line[colon+1:], counts[:])
+	if bad != nil {
+		return fmt.Errorf("%s: %q is not a number", name, bad)
+	}
+	if n != len(counts) {
+		return fmt.Errorf("%s: %d columns, 16 wanted", name, n)
+	}
+	d := c.devices.Get(name, c.device)
+	if d.dropped {
+		return nil
+	}
+	for i, f := range c.columns {
+		f.Put(float64(counts[i]), d.labels)
+	}
+	if v, err := d.nohandler.Uint(); err == nil {
+		c.nohandler.Put(float64(v), d.labels)
 	}
 	return nil
 }
 
-// read asks for process 1's network, which is the host's. Plain net/dev is a link to self/net and so the reader's: in a
-// pod the pod's own, also through the host's /proc. Netlink answers for the reader's network too. Only where /proc is
-// our own, and hides process 1 from us (hidepid), is self as good.
-func (c *netdev) read() ([]netdevLine, error) {
-	path := c.host.proc("1/net/dev")
-	b, err := readWhole(path)
-	if errors.Is(err, fs.ErrNotExist) && c.host.ownProc() {
-		path = c.host.proc("net/dev")
-		b, err = readWhole(path)
+func (c *netdev) device(name string) *netDevice {
+	return &netDevice{
+		dropped: c.filter.drops(name),
+		labels:  c.nohandler.Labels(name),
+		// The one number of the device that has no column in the table. sysfs shows the interfaces of the network it was
+		// mounted in, so the host's below a mounted /sys.
+		nohandler: c.host.sysFile("class/net", name, "statistics/rx_nohandler"),
 	}
-	if err != nil {
-		return nil, err
-	}
-	devices, err := parseNetdev(b)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return devices, nil
-}
-
-type netdevLine struct {
-	name   string
-	counts []uint64
-}
-
-// parseNetdev reads the table of /proc/net/dev. procfs' own reader panics on a short line, hence this one; a test holds
-// the two equal on whole input.
-func parseNetdev(b []byte) ([]netdevLine, error) {
-	var devices []netdevLine
-	n := 0
-	for line := range strings.Lines(string(b)) {
-		if n++; n <= 2 { // the heading
-			if !strings.Contains(line, "|") {
-				return nil, fmt.Errorf("line %d: %q is not the table's heading", n, strings.TrimSpace(line))
-			}
-			continue
-		}
-		colon := strings.LastIndexByte(line, ':')
-		name := strings.TrimSpace(line[:max(colon, 0)])
-		if name == "" {
-			return nil, fmt.Errorf("line %d: no device name", n)
-		}
-		counts, err := parseUints(strings.Fields(line[colon+1:]))
-		if err != nil {
-			return nil, fmt.Errorf("line %d: %s: %w", n, name, err)
-		}
-		if len(counts) != 16 {
-			return nil, fmt.Errorf("line %d: %s: %d columns, 16 wanted", n, name, len(counts))
-		}
-		devices = append(devices, netdevLine{name, counts})
-	}
-	return devices, nil
 }

@@ -2,9 +2,9 @@ package collector
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -28,8 +28,10 @@ func TestBrokenInput(t *testing.T) {
 		"stat garbage":         {"proc/stat", "cpu0 1 2 x 4\n", []string{"cpu", "stat"}, `proc/stat: line 1: cpu0: \"x\" is not a number`},
 		"stat short":           {"proc/stat", "cpu0 1 2 3\n", []string{"cpu", "stat"}, "proc/stat: line 1: cpu0: 3 columns"},
 		"stat odd cpu":         {"proc/stat", "cpux 1 2 3 4\n", []string{"cpu", "stat"}, "proc/stat: line 1:"},
-		"meminfo empty":        {"proc/meminfo", "", []string{"meminfo"}, "proc/meminfo: no MemTotal"},
-		"meminfo cut off":      {"proc/meminfo", "MemTotal: 100 kB\nMemFree: 5", []string{"meminfo"}, "proc/meminfo: MemFree: no unit"},
+		"meminfo empty":        {"proc/meminfo", "", []string{"meminfo"}, "proc/meminfo: empty"},
+		"meminfo cut off":      {"proc/meminfo", "MemTotal: 100 kB\nMemFree: 5", []string{"meminfo"}, "proc/meminfo: truncated"},
+		"meminfo unitless":     {"proc/meminfo", "MemTotal: 100 kB\nMemFree: 5\n", []string{"meminfo"}, "proc/meminfo: line 2: MemFree: no unit"},
+		"meminfo without":      {"proc/meminfo", "MemFree: 5 kB\n", []string{"meminfo"}, "proc/meminfo: no MemTotal"},
 		"meminfo garbage":      {"proc/meminfo", "\x00\x01\n", []string{"meminfo"}, "proc/meminfo:"},
 		"loadavg empty":        {"proc/loadavg", "", []string{"loadavg"}, "proc/loadavg:"},
 		"loadavg garbage":      {"proc/loadavg", "a b c 1/2 3\n", []string{"loadavg"}, "proc/loadavg:"},
@@ -44,9 +46,20 @@ func TestBrokenInput(t *testing.T) {
 		"net/dev garbage":      {"proc/1/net/dev", "garbage\n", []string{"netdev"}, "net/dev: line 1:"},
 		"mountinfo empty":      {"proc/1/mountinfo", "", []string{"filesystem"}, "1/mountinfo: empty"},
 		"mountinfo garbage":    {"proc/1/mountinfo", "garbage\n", []string{"filesystem"}, "1/mountinfo:"},
-		"mountinfo odd device": {"proc/1/mountinfo", "20 1 x / / rw - ext4 /dev/sda1 rw\n", []string{"filesystem"}, "1/mountinfo: mount 20:"},
+		"mountinfo odd device": {"proc/1/mountinfo", "20 1 x / / rw - ext4 /dev/sda1 rw\n", []string{"filesystem"}, "1/mountinfo: line 1: mount 20:"},
 		"isolated garbage":     {"sys/devices/system/cpu/isolated", "a-b\n", []string{"cpu"}, "cpu/isolated:"},
 		"clocksource empty":    {"sys/devices/system/clocksource/clocksource0/current_clocksource", "", []string{"time"}, "current_clocksource"},
+		"file-nr empty":        {"proc/sys/fs/file-nr", "", []string{"filefd"}, "sys/fs/file-nr: empty"},
+		"file-nr short":        {"proc/sys/fs/file-nr", "1 2\n", []string{"filefd"}, "sys/fs/file-nr: 2 numbers, 3 wanted"},
+		"vmstat garbage":       {"proc/vmstat", "a 1\npgfault x\n", []string{"vmstat"}, "proc/vmstat: line 2: pgfault:"},
+		"netstat empty":        {"proc/1/net/netstat", "", []string{"netstat"}, "net/netstat: empty"},
+		"netstat headless":     {"proc/1/net/netstat", "1 2\n3 4\n", []string{"netstat"}, "net/netstat: line 1:"},
+		"netstat short":        {"proc/1/net/netstat", "TcpExt: A ListenDrops\nTcpExt: 1\n", []string{"netstat"}, "net/netstat: line 2: TcpExt: column 2:"},
+		"netstat long":         {"proc/1/net/netstat", "TcpExt: A\nTcpExt: 1 2\n", []string{"netstat"}, "net/netstat: line 2: TcpExt: more numbers"},
+		"netstat odd":          {"proc/1/net/netstat", "TcpExt: A\nIpExt: 1\n", []string{"netstat"}, "net/netstat: line 2:"},
+		"snmp6 garbage":        {"proc/1/net/snmp6", "Ip6InOctets x\n", []string{"netstat"}, "net/snmp6: line 1: Ip6InOctets:"},
+		"sockstat garbage":     {"proc/1/net/sockstat", "TCP: inuse\n", []string{"sockstat"}, "net/sockstat: line 1: TCP: inuse:"},
+		"mtu garbage":          {"sys/class/net/eth0/mtu", "big\n", []string{"netclass"}, `eth0/mtu: \"big\" is not a number`},
 		"hostname empty":       {"root/etc/hostname", "", []string{"uname"}, "etc/hostname: no name"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -57,7 +70,7 @@ func TestBrokenInput(t *testing.T) {
 			set := newTestSet(t, &log, hostArgs(dir)...)
 			var got string
 			for range 3 {
-				got = text(t, set.Scrape(set.Names(), 0))
+				got = scraped(t, set, set.Names()...)
 			}
 			want := map[string]string{}
 			for _, n := range set.Names() {
@@ -95,21 +108,30 @@ func TestStatEqualsProcfs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ours, err := readProcStat(testHost("testdata/host"))
-	if err != nil {
+	ours := newProcStat(testHost("testdata/host"))
+	if err := ours.read(); err != nil {
 		t.Fatal(err)
 	}
-	want := procStat{cpus: map[int][]float64{}, values: map[string]float64{
-		"intr": float64(stat.IRQTotal), "ctxt": float64(stat.ContextSwitches), "btime": float64(stat.BootTime), "processes": float64(stat.ProcessCreated),
-		"procs_running": float64(stat.ProcessesRunning), "procs_blocked": float64(stat.ProcessesBlocked),
-	}}
+	want := [6]uint64{stat.IRQTotal, stat.ContextSwitches, stat.ProcessCreated, stat.BootTime, stat.ProcessesRunning, stat.ProcessesBlocked}
+	if diff := cmp.Diff(want, ours.values); diff != "" {
+		t.Errorf("values (-procfs +ours):\n%s", diff)
+	}
+	theirs, cpus := map[int][]float64{}, map[int][]float64{}
 	for id, c := range stat.CPU {
-		want.cpus[int(id)] = []float64{c.User, c.Nice, c.System, c.Idle, c.Iowait, c.IRQ, c.SoftIRQ, c.Steal, c.Guest, c.GuestNice}
+		theirs[int(id)] = []float64{c.User, c.Nice, c.System, c.Idle, c.Iowait, c.IRQ, c.SoftIRQ, c.Steal, c.Guest, c.GuestNice}
+	}
+	for _, c := range ours.cpus {
+		for _, ticks := range c.ticks {
+			cpus[c.id] = append(cpus[c.id], float64(ticks)/userHZ)
+		}
+	}
+	if diff := cmp.Diff(theirs, cpus); diff != "" {
+		t.Errorf("cpus (-procfs +ours):\n%s", diff)
 	}
 	q := stat.SoftIRQ
-	want.softirq = []uint64{stat.SoftIRQTotal, q.Hi, q.Timer, q.NetTx, q.NetRx, q.Block, q.BlockIoPoll, q.Tasklet, q.Sched, q.Hrtimer, q.Rcu}
-	if diff := cmp.Diff(want, ours, cmp.AllowUnexported(procStat{})); diff != "" {
-		t.Errorf("(-procfs +ours):\n%s", diff)
+	vectors := []uint64{stat.SoftIRQTotal, q.Hi, q.Timer, q.NetTx, q.NetRx, q.Block, q.BlockIoPoll, q.Tasklet, q.Sched, q.Hrtimer, q.Rcu}
+	if diff := cmp.Diff(vectors, ours.softirq); diff != "" {
+		t.Errorf("softirq (-procfs +ours):\n%s", diff)
 	}
 }
 
@@ -122,13 +144,22 @@ func TestNetdevEqualsProcfs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ours, err := parseNetdev(readFile(t, "testdata/host/proc/1/net/dev"))
+	c := newTestSet(t, &bytes.Buffer{}, hostArgs("testdata/host")...).seats["netdev"].Collector.(*netdev)
+	said, err := updated(t, t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	got, want := map[string][]uint64{}, map[string][]uint64{}
-	for _, d := range ours {
-		got[d.name] = d.counts
+	for name := range theirs {
+		for _, f := range c.columns {
+			_, rest, _ := strings.Cut(said, "\n"+f.Name()+`{device="`+name+`"} `)
+			value, _, _ := strings.Cut(rest, "\n")
+			v, err := strconv.ParseFloat(value, 64)
+			if err != nil {
+				t.Errorf("%s of %s: %v", f.Name(), name, err)
+			}
+			got[name] = append(got[name], uint64(v))
+		}
 	}
 	for name, n := range theirs {
 		want[name] = []uint64{n.RxBytes, n.RxPackets, n.RxErrors, n.RxDropped, n.RxFIFO, n.RxFrame, n.RxCompressed, n.RxMulticast,
@@ -148,19 +179,22 @@ func TestDiskstatsEqualsProcfs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ours, err := parseDiskstats(readFile(t, "testdata/host/proc/diskstats"))
-	if err != nil {
-		t.Fatal(err)
+	lines := bytes.Split(bytes.TrimSuffix(readFile(t, "testdata/host/proc/diskstats"), []byte("\n")), []byte("\n"))
+	if len(lines) != len(theirs) {
+		t.Fatalf("%d lines, procfs has %d", len(lines), len(theirs))
 	}
-	var want []diskLine
-	for _, s := range theirs {
-		want = append(want, diskLine{fmt.Sprint(s.MajorNumber), fmt.Sprint(s.MinorNumber), s.DeviceName, []uint64{
+	for i, s := range theirs {
+		got, err := parseDisk(lines[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := diskLine{[]byte(s.DeviceName), uint64(s.MajorNumber), uint64(s.MinorNumber), [17]uint64{
 			s.ReadIOs, s.ReadMerges, s.ReadSectors, s.ReadTicks, s.WriteIOs, s.WriteMerges, s.WriteSectors, s.WriteTicks,
 			s.IOsInProgress, s.IOsTotalTicks, s.WeightedIOTicks, s.DiscardIOs, s.DiscardMerges, s.DiscardSectors, s.DiscardTicks,
-			s.FlushRequestsCompleted, s.TimeSpentFlushing}[:s.IoStatsCount-3]})
-	}
-	if diff := cmp.Diff(want, ours, cmp.AllowUnexported(diskLine{})); diff != "" {
-		t.Errorf("(-procfs +ours):\n%s", diff)
+			s.FlushRequestsCompleted, s.TimeSpentFlushing}, s.IoStatsCount - 3}
+		if diff := cmp.Diff(want, got, cmp.AllowUnexported(diskLine{})); diff != "" {
+			t.Errorf("(-procfs +ours):\n%s", diff)
+		}
 	}
 }
 
@@ -184,11 +218,30 @@ func readFile(t *testing.T, path string) []byte {
 
 // TestAdvance keeps a counter from going back a tick, and lets a CPU that comes back from hotplug start anew.
 func TestAdvance(t *testing.T) {
-	last := map[int][]float64{0: {10, 0, 0, 100}, 1: {10, 0, 0, 100}, 2: {10, 0, 0, 100}}
-	got := advance(last, map[int][]float64{0: {11, 0, 0, 99.5}, 1: {1, 0, 0, 2}})
-	want := map[int][]float64{0: {11, 0, 0, 100}, 1: {1, 0, 0, 2}}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+	for _, c := range []struct{ last, read, want cpuTicks }{
+		{ticks(1000, 0, 0, 10000), ticks(1100, 0, 0, 9950), ticks(1100, 0, 0, 10000)},
+		{ticks(1000, 0, 0, 10000), ticks(100, 0, 0, 200), ticks(100, 0, 0, 200)},
+	} {
+		got := c.last
+		got.advance(c.read)
+		if diff := cmp.Diff(c.want, got, cmp.AllowUnexported(cpuTicks{})); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+}
+
+func ticks(values ...uint64) cpuTicks {
+	c := cpuTicks{n: len(values)}
+	copy(c.ticks[:], values)
+	return c
+}
+
+// TestForget lets a CPU that was gone begin anew.
+func TestForget(t *testing.T) {
+	c := newTestSet(t, &bytes.Buffer{}, hostArgs("testdata/host")...).seats["cpu"].Collector.(*cpu)
+	c.times[99] = &cpuTimes{}
+	if err := c.addTimes(); err != nil || c.times[99] != nil || len(c.times) != len(c.stat.cpus) {
+		t.Errorf("%d CPUs are known of %d (%v)", len(c.times), len(c.stat.cpus), err)
 	}
 }
 

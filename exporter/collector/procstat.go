@@ -1,94 +1,115 @@
 package collector
 
 import (
+	"bytes"
 	"fmt"
-	"strconv"
-	"strings"
+
+	"github.com/hearth-monitoring/hearth/exporter/held"
+	"github.com/hearth-monitoring/hearth/exporter/scan"
 )
 
-// procStat is /proc/stat. procfs has a parser for it, but answers zero for a line or a column that is not there, and the
-// difference between zero and unknown is what this package is about; a test holds the two equal on whole input.
+// procStat reads /proc/stat. procfs has a parser for it, but answers zero for a line or a column that is not there, and
+// the difference between zero and unknown is what this package is about; a test holds the two equal on whole input.
 type procStat struct {
-	cpus    map[int][]float64  // seconds by column: user nice system idle iowait irq softirq steal guest guest_nice
-	values  map[string]float64 // intr, ctxt, btime, processes, procs_running, procs_blocked
-	softirq []uint64           // the total, then one number a vector
+	file    *held.File
+	cpus    []cpuTicks
+	values  [6]uint64 // by statKeys
+	has     [6]bool
+	softirq []uint64 // the total, then one number a vector
+}
+
+// statKeys are the lines with one value that counts.
+func statKeys() [6]string {
+	return [6]string{"intr", "ctxt", "processes", "btime", "procs_running", "procs_blocked"}
+}
+
+// cpuTicks is a cpu line: user nice system idle iowait irq softirq steal guest guest_nice, or the first n of them, in
+// ticks of 1/userHZ seconds.
+type cpuTicks struct {
+	id    int
+	n     int
+	ticks [10]uint64
 }
 
 // userHZ is the unit of the cpu lines. It is a part of the kernel's ABI and 100 on all that Go runs on.
 const userHZ = 100
 
-func readProcStat(h Host) (procStat, error) {
-	path := h.proc("stat")
-	b, err := readWhole(path)
-	if err != nil {
-		return procStat{}, err
-	}
-	s, err := parseProcStat(b)
-	if err != nil {
-		return procStat{}, fmt.Errorf("%s: %w", path, err)
-	}
-	return s, nil
-}
+func newProcStat(h Host) procStat { return procStat{file: h.procFile("stat")} }
 
-func parseProcStat(b []byte) (procStat, error) {
-	s := procStat{cpus: map[int][]float64{}, values: map[string]float64{}}
+// read fills s anew; what it holds is valid until the next read.
+func (s *procStat) read() error {
+	b, err := s.file.Lines()
+	if err != nil {
+		return err
+	}
+	s.cpus, s.has, s.softirq = s.cpus[:0], [6]bool{}, s.softirq[:0]
 	n := 0
-	for line := range strings.Lines(string(b)) {
+	for len(b) > 0 {
+		var line []byte
+		line, b = scan.Line(b)
 		n++
-		if err := s.parseLine(strings.TrimSuffix(line, "\n")); err != nil {
-			return procStat{}, fmt.Errorf("line %d: %w", n, err)
+		if err := s.line(line); err != nil {
+			return fmt.Errorf("%s: line %d: %w", s.file.Path(), n, err)
 		}
 	}
 	if len(s.cpus) == 0 {
-		return procStat{}, fmt.Errorf("no cpu lines in %d", n)
+		return fmt.Errorf("%s: no cpu lines in %d", s.file.Path(), n)
 	}
-	return s, nil
+	return nil
 }
 
-func (s *procStat) parseLine(line string) error {
-	key, rest, ok := strings.Cut(line, " ")
-	if !ok {
+func (s *procStat) line(line []byte) error {
+	key, rest, ok := bytes.Cut(line, []byte(" "))
+	switch {
+	case !ok:
 		return fmt.Errorf("%q has no value", line)
+	case string(key) == "cpu": // the sum of the others
+		return nil
+	case bytes.HasPrefix(key, []byte("cpu")):
+		return s.cpu(key, rest)
+	case string(key) == "softirq":
+		return s.softirqs(rest)
 	}
-	switch key {
-	case "cpu": // the sum of the others
-	case "softirq":
-		v, err := parseUints(strings.Fields(rest))
-		if err != nil {
-			return fmt.Errorf("softirq: %w", err)
+	for i, name := range statKeys() {
+		if string(key) != name {
+			continue
 		}
-		s.softirq = v
-	case "intr", "ctxt", "btime", "processes", "procs_running", "procs_blocked":
-		first, _, _ := strings.Cut(rest, " ") // after the sum, intr has a number for each of a few thousand interrupts
-		v, err := strconv.ParseUint(first, 10, 64)
-		if err != nil {
+		first, _ := scan.Field(rest) // after the sum, intr has a number for each of a few thousand interrupts
+		if s.values[i], s.has[i] = scan.Uint(first); !s.has[i] {
 			return fmt.Errorf("%s: %q is not a number", key, first)
 		}
-		s.values[key] = float64(v)
-	default:
-		if strings.HasPrefix(key, "cpu") {
-			return s.parseCPU(key, strings.Fields(rest))
-		}
 	}
 	return nil
 }
 
-func (s *procStat) parseCPU(key string, fields []string) error {
-	id, err := strconv.Atoi(strings.TrimPrefix(key, "cpu"))
-	if err != nil {
+func (s *procStat) cpu(key, rest []byte) error {
+	id, ok := scan.Uint(key[len("cpu"):])
+	if !ok || id > 1<<20 {
 		return fmt.Errorf("%q is not a cpu", key)
 	}
-	ticks, err := parseUints(fields)
-	if err != nil {
-		return fmt.Errorf("%s: %w", key, err)
+	c := cpuTicks{id: int(id)}
+	n, bad := scan.Uints(rest, c.ticks[:])
+	if bad != nil {
+		return fmt.Errorf("%s: %q is not a number", key, bad)
 	}
-	if len(ticks) < 4 {
-		return fmt.Errorf("%s: %d columns, at least 4 wanted", key, len(ticks))
+	if n < 4 {
+		return fmt.Errorf("%s: %d columns, at least 4 wanted", key, n)
 	}
-	seconds := make([]float64, min(len(ticks), 10))
-	for i := range seconds {
-		seconds[i] = float64(ticks[i]) / userHZ
-	}
-	s.cpus[id] = seconds
+	c.n = min(n, len(c.ticks))
+	s.cpus = append(s.cpus, c)
 	return nil
+}
+
+func (s *procStat) softirqs(rest []byte) error {
+	for {
+		var field []byte
+		if field, rest = scan.Field(rest); len(field) == 0 {
+			return nil
+		}
+		v, ok := scan.Uint(field)
+		if !ok {
+			return fmt.Errorf("softirq: %q is not a number", field)
+		}
+		s.softirq = append(s.softirq, v)
+	}
 }

@@ -9,39 +9,50 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
+	"github.com/hearth-monitoring/hearth/exporter/text"
 )
 
 // Set is the collectors that run. One Set serves every scrape, also those that overlap.
 type Set struct {
-	names      []string
-	collectors map[string]Collector
-	timeout    time.Duration
-	log        *slog.Logger
+	names   []string
+	seats   map[string]*seat
+	timeout time.Duration
+	log     *slog.Logger
 
-	duration, success family
+	runs flights[struct{}]
 
-	runs flights[[]prometheus.Metric]
+	mu                sync.Mutex // guards the rest
+	duration, success *text.Family
+	failures          map[string]string // what was last logged, by collector
+}
 
-	mu       sync.Mutex
-	failures map[string]string // what was last logged, by collector
+// A seat is a collector and what its last finished run said. Scrapes copy from it, so that the next run, which may begin
+// while they do, can use its buffer again.
+type seat struct {
+	Collector
+	label text.Labels // collector="NAME"
+
+	mu   sync.Mutex // guards the rest
+	said []byte
+	err  error
+	took time.Duration
 }
 
 func newSet(timeout time.Duration, log *slog.Logger) *Set {
 	return &Set{
-		collectors: map[string]Collector{},
-		timeout:    timeout,
-		log:        log,
-		duration:   gauge("node_scrape_collector_duration_seconds", "node_exporter: Duration of a collector scrape.", "collector"),
-		success:    gauge("node_scrape_collector_success", "node_exporter: Whether a collector succeeded.", "collector"),
-		failures:   map[string]string{},
+		seats:    map[string]*seat{},
+		timeout:  timeout,
+		log:      log,
+		duration: text.Gauge("node_scrape_collector_duration_seconds", "node_exporter: Duration of a collector scrape.", "collector"),
+		success:  text.Gauge("node_scrape_collector_success", "node_exporter: Whether a collector succeeded.", "collector"),
+		failures: map[string]string{},
 	}
 }
 
 func (s *Set) add(name string, c Collector) {
 	s.names = append(s.names, name)
 	slices.Sort(s.names)
-	s.collectors[name] = c
+	s.seats[name] = &seat{Collector: c, label: s.duration.Labels(name)}
 }
 
 // Names of the collectors that run, sorted.
@@ -53,7 +64,7 @@ func (s *Set) Select(collect, exclude []string) ([]string, error) {
 		return nil, fmt.Errorf("collect[] and exclude[] can't be combined: give one")
 	}
 	for _, name := range collect {
-		if _, ok := s.collectors[name]; !ok {
+		if _, ok := s.seats[name]; !ok {
 			return nil, fmt.Errorf("collect[]: no collector %q is enabled; there are %s", name, strings.Join(s.names, ", "))
 		}
 	}
@@ -64,76 +75,89 @@ func (s *Set) Select(collect, exclude []string) ([]string, error) {
 	return slices.DeleteFunc(s.Names(), func(name string) bool { return slices.Contains(exclude, name) }), nil
 }
 
-// Scrape is one scrape of the named collectors as a prometheus.Collector. It takes at most the set's timeout, and less if
-// budget, which is what the scraper allows, is above zero and shorter.
-func (s *Set) Scrape(names []string, budget time.Duration) prometheus.Collector {
+// Scrape runs the named collectors side by side, waits until each has answered or has had its time, and appends what they
+// said to b. It takes at most the set's timeout, and less if budget, which is what the scraper allows, is above zero and
+// shorter.
+func (s *Set) Scrape(b []byte, names []string, budget time.Duration) []byte {
 	timeout := s.timeout
 	if budget > 0 {
 		timeout = min(timeout, budget)
 	}
-	return scrape{s, names, timeout}
-}
-
-type scrape struct {
-	set     *Set
-	names   []string
-	timeout time.Duration
-}
-
-// Describe names only the two families that are the scrape's own: the registry needs no more, and asking each collector
-// on each scrape would cost more than it shows. That a collector sends what it describes is for its test to say.
-func (s scrape) Describe(ch chan<- *prometheus.Desc) { describe(ch, s.set.duration, s.set.success) }
-
-// Collect runs the collectors side by side and returns when each has answered or has had its time.
-func (s scrape) Collect(ch chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
-	defer cancel()
-	var all sync.WaitGroup
-	for _, name := range s.names {
-		all.Go(func() { s.set.report(ctx, name, ch) })
-	}
-	all.Wait()
-}
-
-// report runs one collector and passes on what it sent and how it went. It sends only what a finished run has handed
-// over, so that a late collector has nothing it could send to.
-func (s *Set) report(ctx context.Context, name string, ch chan<- prometheus.Metric) {
 	begin := time.Now()
-	deadline, _ := ctx.Deadline()
-	run := s.runs.start(name, deadline, func() ([]prometheus.Metric, error) {
-		return collect(ctx, s.collectors[name])
-	})
-	metrics, err := run.wait(ctx)
-	took := time.Since(begin)
+	deadline := begin.Add(timeout)
+	ctx, cancel := context.WithDeadline(context.Background(), deadline)
+	defer cancel()
 
-	s.note(name, err)
-	for _, m := range metrics {
-		ch <- m
+	runs := make([]*flight[struct{}], len(names))
+	for i, name := range names {
+		seat := s.seats[name]
+		runs[i] = s.runs.start(name, deadline, func() (struct{}, error) {
+			seat.run(ctx)
+			return struct{}{}, nil
+		})
 	}
-	succeeded := 1.0
-	if err != nil {
-		succeeded = 0
+	results := make([]result, len(names))
+	for i, name := range names {
+		if _, err := runs[i].wait(ctx); err != nil { // nothing of a late run is taken, not even what it has so far
+			results[i] = result{err, time.Since(begin)}
+			continue
+		}
+		b, results[i] = s.seats[name].appendTo(b)
 	}
-	s.duration.send(ch, took.Seconds(), name)
-	s.success.send(ch, succeeded, name)
+	return s.appendResults(b, names, results)
 }
 
-// collect gathers what c sends until it returns, however long that takes.
-func collect(ctx context.Context, c Collector) ([]prometheus.Metric, error) {
-	var (
-		metrics []prometheus.Metric
-		err     error
-	)
-	ch := make(chan prometheus.Metric, 64)
-	go func() {
-		defer close(ch)
-		defer recovered(&err)
-		err = c.Collect(ctx, ch)
-	}()
-	for m := range ch {
-		metrics = append(metrics, m)
+// A result is how a run went.
+type result struct {
+	err  error
+	took time.Duration
+}
+
+// run updates the collector and keeps what it said, for as long as that takes. What it said before an error counts.
+func (s *seat) run(ctx context.Context) {
+	begin := time.Now()
+	for _, f := range s.Families() {
+		f.Reset()
 	}
-	return metrics, err
+	err := update(ctx, s.Collector)
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.said = s.said[:0]
+	for _, f := range s.Families() {
+		s.said = f.AppendTo(s.said)
+	}
+	s.err, s.took = err, time.Since(begin)
+}
+
+func update(ctx context.Context, c Collector) (err error) {
+	defer recovered(&err)
+	return c.Update(ctx)
+}
+
+func (s *seat) appendTo(b []byte) ([]byte, result) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append(b, s.said...), result{s.err, s.took}
+}
+
+// appendResults appends how each collector did, and logs where that changed.
+func (s *Set) appendResults(b []byte, names []string, results []result) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.duration.Reset()
+	s.success.Reset()
+	for i, name := range names {
+		label := s.seats[name].label
+		succeeded := 1.0
+		if results[i].err != nil {
+			succeeded = 0
+		}
+		s.duration.Put(results[i].took.Seconds(), label)
+		s.success.Put(succeeded, label)
+		s.note(name, results[i].err)
+	}
+	return s.success.AppendTo(s.duration.AppendTo(b))
 }
 
 // note logs how a collector fares when that changes, and not on each scrape.
@@ -142,15 +166,14 @@ func (s *Set) note(name string, err error) {
 	if err != nil {
 		now = err.Error()
 	}
-	s.mu.Lock()
 	before := s.failures[name]
+	if now == before {
+		return
+	}
 	s.failures[name] = now
-	s.mu.Unlock()
-	switch now {
-	case before:
-	case "":
+	if now == "" {
 		s.log.Info("collector works again", "collector", name)
-	default:
+	} else {
 		s.log.Error("collector failed", "collector", name, "err", now)
 	}
 }

@@ -13,16 +13,20 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sys/unix"
+
+	"github.com/hearth-monitoring/hearth/exporter/text"
 )
 
 // odd is a collector that does what a test wants.
-type odd func(ctx context.Context, ch chan<- prometheus.Metric) error
+type odd struct {
+	update   func(ctx context.Context) error
+	families []*text.Family
+}
 
-func (odd) Describe(chan<- *prometheus.Desc) {}
+func (o odd) Families() []*text.Family { return o.families }
 
-func (o odd) Collect(ctx context.Context, ch chan<- prometheus.Metric) error { return o(ctx, ch) }
+func (o odd) Update(ctx context.Context) error { return o.update(ctx) }
 
 // stuckOnFIFO is a host whose loadavg is a FIFO that nobody writes to, so that reading it never returns.
 func stuckOnFIFO(t *testing.T, log *bytes.Buffer) (set *Set, fifo string) {
@@ -63,7 +67,7 @@ func TestStuckCollector(t *testing.T) {
 	set, fifo := stuckOnFIFO(t, &log)
 
 	begin := time.Now()
-	got := text(t, set.Scrape(set.Names(), 0))
+	got := scraped(t, set, set.Names()...)
 	if took := time.Since(begin); took > 2*time.Second {
 		t.Errorf("the first scrape took %s", took)
 	}
@@ -87,7 +91,7 @@ func TestStuckCollector(t *testing.T) {
 	// What it says at last goes nowhere, and then it is asked again.
 	release(t, fifo)
 	eventually(t, "the collector works again", func() bool {
-		got = text(t, set.Scrape([]string{"loadavg"}, 0))
+		got = scraped(t, set, "loadavg")
 		return successes(got)["loadavg"] == "1"
 	})
 	if !strings.Contains(got, "node_load1 1\n") {
@@ -99,7 +103,7 @@ func TestStuckCollector(t *testing.T) {
 func scrapeThousand(t *testing.T, set *Set) {
 	goroutines, threads, begin := runtime.NumGoroutine(), countThreads(t), time.Now()
 	for range 1000 {
-		s := successes(text(t, set.Scrape([]string{"loadavg", "uname"}, 0)))
+		s := successes(scraped(t, set, "loadavg", "uname"))
 		if s["loadavg"] != "0" || s["uname"] != "1" {
 			t.Fatalf("success %v", s)
 		}
@@ -124,20 +128,18 @@ func countThreads(t *testing.T) int {
 	return len(tasks)
 }
 
-// TestLateSamples lets a collector go on sending after its scrape is over: it neither blocks nor reaches anyone.
+// TestLateSamples has a collector that is still at it when its scrape is over: what it has so far reaches nobody.
 func TestLateSamples(t *testing.T) {
 	set := newSet(50*time.Millisecond, slog.New(slog.DiscardHandler))
 	over, finished := make(chan struct{}), make(chan struct{})
-	late := gauge("late", "A sample that comes too late.")
-	set.add("late", odd(func(_ context.Context, ch chan<- prometheus.Metric) error {
+	late := text.Gauge("late", "A sample that comes too late.")
+	set.add("late", odd{func(context.Context) error {
 		defer close(finished)
+		late.Add(1)
 		<-over
-		for range 10_000 {
-			late.send(ch, 1)
-		}
 		return nil
-	}))
-	got := text(t, set.Scrape(set.Names(), 0))
+	}, []*text.Family{late}})
+	got := scraped(t, set, set.Names()...)
 	close(over)
 	select {
 	case <-finished:
@@ -152,17 +154,17 @@ func TestLateSamples(t *testing.T) {
 func TestPanic(t *testing.T) {
 	var log bytes.Buffer
 	set := newSet(time.Second, slog.New(slog.NewTextHandler(&log, nil)))
-	fine := gauge("fine", "A sample.")
-	set.add("panics", odd(func(context.Context, chan<- prometheus.Metric) error {
+	fine := text.Gauge("fine", "A sample.")
+	set.add("panics", odd{func(context.Context) error {
 		none := map[string][]int{}
 		return fmt.Errorf("not reached: %d", none[""][len(os.Args)])
-	}))
-	set.add("works", odd(func(_ context.Context, ch chan<- prometheus.Metric) error {
-		fine.send(ch, 1)
+	}, nil})
+	set.add("works", odd{func(context.Context) error {
+		fine.Add(1)
 		return nil
-	}))
+	}, []*text.Family{fine}})
 	for range 3 {
-		got := text(t, set.Scrape(set.Names(), 0))
+		got := scraped(t, set, set.Names()...)
 		if diff := cmp.Diff(map[string]string{"panics": "0", "works": "1"}, successes(got)); diff != "" || !strings.Contains(got, "fine 1") {
 			t.Errorf("(-want +got):\n%s\n%s", diff, got)
 		}
@@ -175,12 +177,12 @@ func TestPanic(t *testing.T) {
 // TestBudget gives up when the scraper does, even where the collectors may take longer.
 func TestBudget(t *testing.T) {
 	set := newSet(time.Hour, slog.New(slog.DiscardHandler))
-	set.add("slow", odd(func(ctx context.Context, _ chan<- prometheus.Metric) error {
+	set.add("slow", odd{func(ctx context.Context) error {
 		<-ctx.Done()
 		return ctx.Err()
-	}))
+	}, nil})
 	begin := time.Now()
-	got := text(t, set.Scrape(set.Names(), 50*time.Millisecond))
+	got := normal(t, set.Scrape(nil, set.Names(), 50*time.Millisecond))
 	if took := time.Since(begin); took > 10*time.Second || successes(got)["slow"] != "0" {
 		t.Errorf("took %s:\n%s", took, got)
 	}
@@ -190,14 +192,14 @@ func TestBudget(t *testing.T) {
 func TestOverlap(t *testing.T) {
 	set := newSet(10*time.Second, slog.New(slog.DiscardHandler))
 	started, answer := make(chan struct{}, 2), make(chan struct{})
-	set.add("shared", odd(func(context.Context, chan<- prometheus.Metric) error {
+	set.add("shared", odd{func(context.Context) error {
 		started <- struct{}{}
 		<-answer
 		return nil
-	}))
+	}, nil})
 	done := make(chan string, 2)
 	for range 2 {
-		go func() { done <- text(t, set.Scrape(set.Names(), 0)) }()
+		go func() { done <- scraped(t, set, set.Names()...) }()
 	}
 	<-started
 	time.Sleep(50 * time.Millisecond)
@@ -212,10 +214,10 @@ func TestOverlap(t *testing.T) {
 // TestStuckMount has one mount whose statfs does not return.
 func TestStuckMount(t *testing.T) {
 	var log bytes.Buffer
-	c := newTestSet(t, &log, hostArgs("testdata/host")...).collectors["filesystem"].(*filesystem)
+	c := newTestSet(t, &log, hostArgs("testdata/host")...).seats["filesystem"].Collector.(*filesystem)
 	c.log = slog.New(slog.NewTextHandler(&log, nil))
 	dead := make(chan struct{})
-	c.statfs = func(path string) (unix.Statfs_t, error) {
+	c.asking.statfs = func(path string) (unix.Statfs_t, error) {
 		if strings.HasSuffix(path, "/srv") {
 			<-dead
 		}
@@ -224,11 +226,11 @@ func TestStuckMount(t *testing.T) {
 	scrape := func() string {
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		defer cancel()
-		samples, err := collect(ctx, c)
+		said, err := updated(t, ctx, c)
 		if err != nil || ctx.Err() != nil {
 			t.Fatalf("error %v, context %v", err, ctx.Err())
 		}
-		return text(t, described{c, samples})
+		return said
 	}
 
 	got := scrape()

@@ -7,72 +7,61 @@ import (
 	"log/slog"
 	"strings"
 
-	"github.com/prometheus/client_golang/prometheus"
+	"github.com/hearth-monitoring/hearth/exporter/text"
 )
 
 type stat struct {
-	host        Host
-	softirq     bool
-	fields      []statField
-	softirqs    family
-	softirqName []string
-}
-
-// statField is a line of /proc/stat that is a metric of its own.
-type statField struct {
-	key string
-	family
+	stat     procStat
+	fields   [6]*text.Family // by statKeys
+	softirqs *text.Family
+	vectors  []text.Labels // nil where they are not asked for
 }
 
 func declareStat(flags *flag.FlagSet) factory {
 	softirq := flags.Bool("collector.stat.softirq", false, "Export softirq calls per vector.")
 	return func(h Host, _ *slog.Logger) (Collector, error) {
-		return &stat{
-			host:    h,
-			softirq: *softirq,
-			fields: []statField{
-				{"intr", counter("node_intr_total", "Total number of interrupts serviced.")},
-				{"ctxt", counter("node_context_switches_total", "Total number of context switches.")},
-				{"processes", counter("node_forks_total", "Total number of forks.")},
-				{"btime", gauge("node_boot_time_seconds", "Node boot time, in unixtime.")},
-				{"procs_running", gauge("node_procs_running", "Number of processes in runnable state.")},
-				{"procs_blocked", gauge("node_procs_blocked", "Number of processes blocked waiting for I/O to complete.")},
+		c := &stat{
+			stat: newProcStat(h),
+			fields: [6]*text.Family{
+				text.Counter("node_intr_total", "Total number of interrupts serviced."),
+				text.Counter("node_context_switches_total", "Total number of context switches."),
+				text.Counter("node_forks_total", "Total number of forks."),
+				text.Gauge("node_boot_time_seconds", "Node boot time, in unixtime."),
+				text.Gauge("node_procs_running", "Number of processes in runnable state."),
+				text.Gauge("node_procs_blocked", "Number of processes blocked waiting for I/O to complete."),
 			},
-			softirqs:    counter("node_softirqs_total", "Number of softirq calls.", "vector"),
-			softirqName: []string{"hi", "timer", "net_tx", "net_rx", "block", "block_iopoll", "tasklet", "sched", "hrtimer", "rcu"},
-		}, nil
+			softirqs: text.Counter("node_softirqs_total", "Number of softirq calls.", "vector"),
+		}
+		if *softirq {
+			for _, name := range []string{"hi", "timer", "net_tx", "net_rx", "block", "block_iopoll", "tasklet", "sched", "hrtimer", "rcu"} {
+				c.vectors = append(c.vectors, c.softirqs.Labels(name))
+			}
+		}
+		return c, nil
 	}
 }
 
-func (c *stat) Describe(ch chan<- *prometheus.Desc) {
-	for _, f := range c.fields {
-		ch <- f.desc
-	}
-	describe(ch, c.softirqs)
-}
+func (c *stat) Families() []*text.Family { return append(c.fields[:], c.softirqs) }
 
-func (c *stat) Collect(_ context.Context, ch chan<- prometheus.Metric) error {
-	s, err := readProcStat(c.host)
-	if err != nil {
+func (c *stat) Update(context.Context) error {
+	if err := c.stat.read(); err != nil {
 		return err
 	}
 	var missing []string
-	for _, f := range c.fields {
-		if v, ok := s.values[f.key]; ok {
-			f.send(ch, v)
+	for i, f := range c.fields {
+		if c.stat.has[i] {
+			f.Add(float64(c.stat.values[i]))
 		} else {
-			missing = append(missing, f.key)
+			missing = append(missing, statKeys()[i])
 		}
 	}
-	if c.softirq {
-		for i, v := range s.softirq {
-			if i > 0 && i <= len(c.softirqName) { // the first is the total
-				c.softirqs.send(ch, float64(v), c.softirqName[i-1])
-			}
+	for i, v := range c.vectors {
+		if i+1 < len(c.stat.softirq) { // the first is the total
+			c.softirqs.Put(float64(c.stat.softirq[i+1]), v)
 		}
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("%s: no line for %s", c.host.proc("stat"), strings.Join(missing, ", "))
+		return fmt.Errorf("%s: no line for %s", c.stat.file.Path(), strings.Join(missing, ", "))
 	}
 	return nil
 }

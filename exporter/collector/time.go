@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -11,49 +12,54 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/procfs/sysfs"
+	"github.com/hearth-monitoring/hearth/exporter/held"
+	"github.com/hearth-monitoring/hearth/exporter/scan"
+	"github.com/hearth-monitoring/hearth/exporter/text"
 )
 
 type clock struct {
-	host                        Host
-	sysfs                       sysfs.FS
-	now, zone, available, inUse family
+	host Host
+
+	zoneFile []byte // what zone is made of
+	zone     *time.Location
+
+	dir     *held.Dir
+	sources held.Devices[*clockSource]
+
+	now, offset, available, inUse *text.Family
 }
+
+type clockSource struct{ available, current *held.File }
 
 func declareTime(*flag.FlagSet) factory {
 	return func(h Host, _ *slog.Logger) (Collector, error) {
-		sys, err := sysfs.NewFS(h.Sys)
-		if err != nil {
-			return nil, fmt.Errorf("open sysfs: %w", err)
-		}
 		return &clock{
-			host: h, sysfs: sys,
-			now:       gauge("node_time_seconds", "System time in seconds since epoch (1970)."),
-			zone:      gauge("node_time_zone_offset_seconds", "System time zone offset in seconds.", "time_zone"),
-			available: gauge("node_time_clocksource_available_info", "Available clocksources read from '/sys/devices/system/clocksource'.", "device", "clocksource"),
-			inUse:     gauge("node_time_clocksource_current_info", "Current clocksource read from '/sys/devices/system/clocksource'.", "device", "clocksource"),
+			host: h, dir: held.NewDir(h.sys("devices/system/clocksource")),
+			now:       text.Gauge("node_time_seconds", "System time in seconds since epoch (1970)."),
+			offset:    text.Gauge("node_time_zone_offset_seconds", "System time zone offset in seconds.", "time_zone"),
+			available: text.Gauge("node_time_clocksource_available_info", "Available clocksources read from '/sys/devices/system/clocksource'.", "device", "clocksource"),
+			inUse:     text.Gauge("node_time_clocksource_current_info", "Current clocksource read from '/sys/devices/system/clocksource'.", "device", "clocksource"),
 		}, nil
 	}
 }
 
-func (c *clock) Describe(ch chan<- *prometheus.Desc) {
-	describe(ch, c.now, c.zone, c.available, c.inUse)
+func (c *clock) Families() []*text.Family {
+	return []*text.Family{c.now, c.offset, c.available, c.inUse}
 }
 
-func (c *clock) Collect(_ context.Context, ch chan<- prometheus.Metric) error {
+func (c *clock) Update(context.Context) error {
 	now := time.Now()
-	c.now.send(ch, float64(now.UnixNano())/1e9)
-	return errors.Join(c.sendZone(now, ch), c.sendSources(ch))
+	c.now.Add(float64(now.UnixNano()) / 1e9)
+	return errors.Join(c.addZone(now), c.addSources())
 }
 
-func (c *clock) sendZone(now time.Time, ch chan<- prometheus.Metric) error {
+func (c *clock) addZone(now time.Time) error {
 	zone, err := c.location()
 	if err != nil {
 		return fmt.Errorf("time zone: %w", err)
 	}
 	name, offset := now.In(zone).Zone()
-	c.zone.send(ch, float64(offset), name)
+	c.offset.Add(float64(offset), name)
 	return nil
 }
 
@@ -70,27 +76,61 @@ func (c *clock) location() (*time.Location, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.zone != nil && bytes.Equal(b, c.zoneFile) {
+		return c.zone, nil
+	}
 	zone, err := time.LoadLocationFromTZData("Local", b)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(c.host.Root, "etc/localtime"), err)
 	}
+	c.zone, c.zoneFile = zone, b
 	return zone, nil
 }
 
-func (c *clock) sendSources(ch chan<- prometheus.Metric) error {
-	sources, err := c.sysfs.ClockSources()
+func (c *clock) addSources() error {
+	names, err := c.dir.Names()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("clock sources: %w", err)
 	}
-	for i, s := range sources {
-		device := strconv.Itoa(i)
-		for _, name := range s.Available {
-			c.available.send(ch, 1, device, name)
+	n := 0
+	for _, name := range names {
+		if !bytes.HasPrefix(name, []byte("clocksource")) {
+			continue
 		}
-		if s.Current == "" {
-			return fmt.Errorf("%s: empty", c.host.sys("devices/system/clocksource", "clocksource"+s.Name, "current_clocksource"))
+		source := c.sources.Get(name, func(name string) *clockSource {
+			dir := filepath.Join("devices/system/clocksource", name)
+			return &clockSource{c.host.sysFile(dir, "available_clocksource"), c.host.sysFile(dir, "current_clocksource")}
+		})
+		if err := c.addSource(source, strconv.Itoa(n)); err != nil {
+			return err
 		}
-		c.inUse.send(ch, 1, device, s.Current)
+		n++
 	}
+	return nil
+}
+
+func (c *clock) addSource(s *clockSource, device string) error {
+	available, err := s.available.Text()
+	if err != nil {
+		return err
+	}
+	for {
+		var name []byte
+		if name, available = scan.Field(available); len(name) == 0 {
+			break
+		}
+		c.available.Add(1, device, string(name))
+	}
+	current, err := s.current.Text()
+	if err != nil {
+		return err
+	}
+	if len(current) == 0 {
+		return fmt.Errorf("%s: empty", s.current.Path())
+	}
+	c.inUse.Add(1, device, string(current))
 	return nil
 }

@@ -8,25 +8,26 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sys/unix"
+
+	"github.com/hearth-monitoring/hearth/exporter/text"
 )
 
 type uname struct {
 	host Host
-	info family
+	info *text.Family
 }
 
 func declareUname(*flag.FlagSet) factory {
 	return func(h Host, _ *slog.Logger) (Collector, error) {
-		return &uname{host: h, info: gauge("node_uname_info", "Labeled system information as provided by the uname system call.",
+		return &uname{host: h, info: text.Gauge("node_uname_info", "Labeled system information as provided by the uname system call.",
 			"sysname", "release", "version", "machine", "nodename", "domainname")}, nil
 	}
 }
 
-func (c *uname) Describe(ch chan<- *prometheus.Desc) { describe(ch, c.info) }
+func (c *uname) Families() []*text.Family { return []*text.Family{c.info} }
 
-func (c *uname) Collect(_ context.Context, ch chan<- prometheus.Metric) error {
+func (c *uname) Update(context.Context) error {
 	var u unix.Utsname
 	if err := unix.Uname(&u); err != nil {
 		return fmt.Errorf("uname: %w", err)
@@ -35,7 +36,7 @@ func (c *uname) Collect(_ context.Context, ch chan<- prometheus.Metric) error {
 	if err != nil {
 		return fmt.Errorf("host name: %w", err)
 	}
-	c.info.send(ch, 1, unix.ByteSliceToString(u.Sysname[:]), unix.ByteSliceToString(u.Release[:]),
+	c.info.Add(1, unix.ByteSliceToString(u.Sysname[:]), unix.ByteSliceToString(u.Release[:]),
 		unix.ByteSliceToString(u.Version[:]), unix.ByteSliceToString(u.Machine[:]), node, unix.ByteSliceToString(u.Domainname[:]))
 	return nil
 }

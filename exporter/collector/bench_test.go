@@ -1,0 +1,26 @@
+package collector
+
+import (
+	"io"
+	"testing"
+)
+
+// BenchmarkCollectors runs each collector on this machine.
+func BenchmarkCollectors(b *testing.B) {
+	set := newTestSet(b, io.Discard)
+	for _, name := range set.Names() {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				set.seats[name].run(b.Context())
+			}
+		})
+	}
+	b.Run("all", func(b *testing.B) {
+		b.ReportAllocs()
+		var buf []byte
+		for b.Loop() {
+			buf = set.Scrape(buf[:0], set.Names(), 0)
+		}
+	})
+}
