@@ -45,20 +45,30 @@ type factory func(Host, *slog.Logger) (Collector, error)
 // list is every collector there is. A new one is its own file and one line here.
 func list() []listing {
 	return []listing{
+		{"buddyinfo", false, declareBuddyinfo},
+		{"cgroups", false, declareCgroups},
 		{"cpu", true, declareCPU},
 		{"diskstats", true, declareDiskstats},
 		{"filefd", true, declareFilefd},
 		{"filesystem", true, declareFilesystem},
+		{"interrupts", false, declareInterrupts},
+		{"ksmd", false, declareKsmd},
 		{"loadavg", true, declareLoadavg},
 		{"meminfo", true, declareMeminfo},
 		{"netclass", true, declareNetclass},
 		{"netdev", true, declareNetdev},
 		{"netstat", true, declareNetstat},
+		{"processes", false, declareProcesses},
+		{"qdisc", false, declareQdisc},
+		{"slabinfo", false, declareSlabinfo},
 		{"sockstat", true, declareSockstat},
+		{"softirqs", false, declareSoftirqs},
 		{"stat", true, declareStat},
+		{"tcpstat", false, declareTcpstat},
 		{"time", true, declareTime},
 		{"uname", true, declareUname},
 		{"vmstat", true, declareVmstat},
+		{"zoneinfo", false, declareZoneinfo},
 	}
 }
 
