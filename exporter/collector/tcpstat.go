@@ -79,27 +79,40 @@ func (c *tcpstat) read(ctx context.Context, path string) error {
 	c.reader.Reset(file)
 	for n := 1; ; n++ {
 		line, err := c.reader.ReadSlice('\n')
-		switch {
-		case errors.Is(err, io.EOF) && len(line) == 0 && n > 1:
-			return nil
-		case errors.Is(err, io.EOF) && len(line) == 0:
-			return fmt.Errorf("%s: empty", path)
-		case errors.Is(err, io.EOF):
-			return fmt.Errorf("%s: truncated: its last line has no end", path)
-		case err != nil:
-			return fmt.Errorf("%s: line %d: %w", path, n, err)
-		case n > 1:
-			err = c.count.line(line)
-		case !bytes.Contains(line, []byte("local_address")):
-			err = fmt.Errorf("%q is not the table's heading", bytes.TrimSpace(line))
+		if errors.Is(err, io.EOF) {
+			return ended(path, n, line)
+		}
+		if err == nil {
+			err = ctx.Err() // nobody waits for the rest
+		}
+		if err == nil {
+			err = c.line(n, line)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: line %d: %w", path, n, err)
 		}
-		if err := ctx.Err(); err != nil { // nobody waits for the rest
-			return fmt.Errorf("%s: after line %d: %w", path, n, err)
-		}
 	}
+}
+
+// ended is nil where a file may end: after a line that is whole.
+func ended(path string, n int, rest []byte) error {
+	if len(rest) > 0 {
+		return fmt.Errorf("%s: truncated: its last line has no end", path)
+	}
+	if n == 1 {
+		return fmt.Errorf("%s: empty", path)
+	}
+	return nil
+}
+
+func (c *tcpstat) line(n int, line []byte) error {
+	if n > 1 {
+		return c.count.line(line)
+	}
+	if !bytes.Contains(line, []byte("local_address")) {
+		return fmt.Errorf("%q is not the table's heading", bytes.TrimSpace(line))
+	}
+	return nil
 }
 
 // line reads "0: LOCAL REMOTE STATE TX:RX ...", where the numbers are hexadecimal.
