@@ -33,7 +33,12 @@ func (c *cgroups) Families() []*text.Family { return []*text.Family{c.cgroups, c
 
 func (c *cgroups) Update(context.Context) error {
 	defer c.subsystems.Sweep(nil)
-	return eachLine(c.file, c.line)
+	return eachLineUntil(c.file, wholeCgroup, c.line)
+}
+
+// wholeCgroup is true for a line that ends in the last column, which has one digit.
+func wholeCgroup(last []byte) bool {
+	return bytes.HasSuffix(last, []byte("\t0")) || bytes.HasSuffix(last, []byte("\t1"))
 }
 
 // line reads a subsystem's name, hierarchy, number of cgroups, and whether it is enabled.

@@ -46,6 +46,10 @@ const (
 	never           // it is the same for as long as the device is there
 )
 
+func (r refresh) due(newAddress, newCarrier bool) bool {
+	return r == always || r == address && newAddress || r == carrier && newCarrier
+}
+
 // netInterface is what is kept of an interface.
 type netInterface struct {
 	left    bool // out
@@ -200,13 +204,17 @@ func (c *netclass) add(d *netInterface) error {
 		k := d.known
 		d.info = c.info.Labels(d.name, k[1], k[2], k[3], k[0], k[5], k[4])
 	}
+	c.addInfo(d)
+	return nil
+}
+
+func (c *netclass) addInfo(d *netInterface) {
 	up := 0.0
 	if d.known[0] == "up" {
 		up = 1
 	}
 	c.up.Put(up, d.label)
 	c.info.Put(1, d.info)
-	return nil
 }
 
 // readTexts reads the files that hold a text and says which say something new.
@@ -230,19 +238,8 @@ func (c *netclass) readNumbers(d *netInterface, newAddress bool) error {
 	newDevice, newCarrier := false, false
 	for i := range d.numbers {
 		n := &d.numbers[i]
-		switch c.attributes[i].when {
-		case address:
-			if n.read && !newAddress && !newDevice {
-				continue
-			}
-		case carrier:
-			if n.read && !newCarrier && !newDevice {
-				continue
-			}
-		case never:
-			if n.read && !newDevice {
-				continue
-			}
+		if n.read && !newDevice && !c.attributes[i].when.due(newAddress, newCarrier) {
+			continue
 		}
 		before := n.value
 		n.value, n.err = n.Number()

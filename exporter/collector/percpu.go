@@ -2,6 +2,7 @@ package collector
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"github.com/hearth-monitoring/hearth/exporter/held"
@@ -71,6 +72,9 @@ func (t *perCPU) head(line []byte) error {
 			return fmt.Errorf("%q is not a CPU", field)
 		}
 		t.cpus = append(t.cpus, string(number))
+	}
+	if len(t.cpus) == 0 {
+		return errors.New("no CPUs")
 	}
 	t.values = make([]uint64, len(t.cpus))
 	return nil

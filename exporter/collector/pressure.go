@@ -56,7 +56,7 @@ func (c *pressure) Families() []*text.Family { return c.families }
 func (c *pressure) Update(context.Context) error {
 	var errs []error
 	for _, r := range c.resources {
-		b, err := r.Lines()
+		b, err := r.lines()
 		if held.Absent(err) { // built without PSI, switched off by psi=0, or older than irq's 6.1
 			continue
 		}
@@ -66,6 +66,19 @@ func (c *pressure) Update(context.Context) error {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// lines reads the file. That of the IRQs is one line, which copies tend to have without its newline; where there are two,
+// a missing newline means that something is missing.
+func (r *pressureFile) lines() ([]byte, error) {
+	if r.some != nil {
+		return r.Lines()
+	}
+	b, err := r.Text()
+	if err == nil && len(b) == 0 {
+		err = fmt.Errorf("%s: empty", r.Path())
+	}
+	return b, err
 }
 
 // add reads a line such as "some avg10=0.18 avg60=0.34 avg300=0.10 total=159886802", in microseconds.

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"bytes"
 	"context"
 	"flag"
 	"fmt"
@@ -56,7 +57,7 @@ func (c *softnet) Families() []*text.Family {
 }
 
 func (c *softnet) Update(context.Context) error {
-	b, err := c.file.Lines()
+	b, err := c.lines()
 	if err != nil {
 		return err
 	}
@@ -68,6 +69,21 @@ func (c *softnet) Update(context.Context) error {
 		}
 	}
 	return nil
+}
+
+// lines reads the file. Its columns have a fixed width, so that a last line as long as the first is whole, also without a
+// newline, which copies tend to lose.
+func (c *softnet) lines() ([]byte, error) {
+	b, err := c.file.Read()
+	if err != nil {
+		return nil, err
+	}
+	first, _ := scan.Line(b)
+	last := b[bytes.LastIndexByte(b, '\n')+1:]
+	if len(first) > 0 && (len(last) == 0 || len(last) == len(first) && len(first) < len(b)) {
+		return b, nil
+	}
+	return c.file.Lines() // says what is wrong
 }
 
 // add reads a CPU's line. Columns that an old kernel doesn't have yet count as zero, as with node_exporter: it does not do

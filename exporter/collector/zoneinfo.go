@@ -93,8 +93,11 @@ func (c *zoneinfo) Families() []*text.Family {
 func (c *zoneinfo) Update(context.Context) error {
 	c.zone = ""
 	defer c.zones.Sweep(nil)
-	return eachLine(c.file, c.line)
+	return eachLineUntil(c.file, wholeZone, c.line)
 }
+
+// wholeZone is true for the list that a zone without pages ends with.
+func wholeZone(last []byte) bool { return bytes.HasSuffix(last, []byte(")")) }
 
 // line reads the heading of a zone or one of its values. What a node has is written below its first zone, and said of it.
 func (c *zoneinfo) line(_ int, line []byte) error {
