@@ -65,10 +65,10 @@ type NodeExporterSpec struct {
 
 // CollectorName is the name of a collector, as in node_scrape_collector_success{collector="..."}.
 //
-// +kubebuilder:validation:Enum=cpu;diskstats;filesystem;loadavg;meminfo;netdev;stat;time;uname
+// +kubebuilder:validation:Enum=arp;bonding;conntrack;cpu;cpufreq;diskstats;dmi;edac;entropy;filefd;filesystem;hwmon;loadavg;mdadm;meminfo;netclass;netdev;netstat;nfs;nfsd;nvme;os;powersupplyclass;pressure;schedstat;selinux;sockstat;softnet;stat;textfile;thermal_zone;time;timex;udp_queues;uname;vmstat;watchdog;xfs
 type CollectorName string
 
-// Collectors says what the exporter collects. Everything it has is on unless it is disabled.
+// Collectors says what the exporter collects. What node_exporter collects by default is on unless it is disabled.
 type Collectors struct {
 	// disable names collectors to switch off.
 	// +optional
