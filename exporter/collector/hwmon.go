@@ -106,9 +106,13 @@ func (c *hwmon) Update(context.Context) error {
 // add says nothing when a sensor does not answer, as those that are off do in many ways, nor of what is text.
 func (v *hwmonValue) add() error {
 	b, err := v.file.Text()
-	if err != nil {
-		return nil
+	if err == nil {
+		return v.put(b)
 	}
+	return nil
+}
+
+func (v *hwmonValue) put(b []byte) error {
 	if v.flag {
 		on := 0.0
 		if string(b) == "1" {
@@ -203,8 +207,8 @@ func (c *hwmon) labelOf(chip hwmonChip) string {
 	if name := c.clean(chip.name); name != "" {
 		return name
 	}
-	if real, err := filepath.EvalSymlinks(chip.dir); err == nil {
-		return c.clean(filepath.Base(real))
+	if dir, err := filepath.EvalSymlinks(chip.dir); err == nil {
+		return c.clean(filepath.Base(dir))
 	}
 	return ""
 }

@@ -91,23 +91,25 @@ func (c *hwmon) addSensor(chip, name string, s *hwmonSensor) {
 		return
 	}
 	for _, element := range slices.Sorted(maps.Keys(s.files)) {
-		path := s.files[element]
-		if element == "label" {
-			continue
+		if element != "label" {
+			c.addElement(chip, s, element, labels)
 		}
-		name := s.kind
-		_, plain := s.files[""]
-		if element != "" && (element != "input" || plain) { // the input is the value itself, unless there is another
-			name += "_" + c.clean(element)
-		}
-		if s.kind == "freq" && element == "input" {
-			if s.labeled {
-				named := labelsOf([]string{"chip", "sensor"}, []string{chip, c.clean(s.label)}, true)
-				c.addValue(path, hwmonMeaning{name + "_freq_mhz", "Hardware monitor for GPU frequency in MHz", millionths, false}, named, false)
-			}
-			continue
-		}
-		c.addValue(path, meaningOf(s.kind, element, name), labels, false)
+	}
+}
+
+func (c *hwmon) addElement(chip string, s *hwmonSensor, element string, labels text.Labels) {
+	name := s.kind
+	_, plain := s.files[""]
+	if element != "" && (element != "input" || plain) { // the input is the value itself, unless there is another
+		name += "_" + c.clean(element)
+	}
+	if s.kind != "freq" || element != "input" {
+		c.addValue(s.files[element], meaningOf(s.kind, element, name), labels, false)
+		return
+	}
+	if s.labeled { // a frequency is known by what it is of
+		labels = labelsOf([]string{"chip", "sensor"}, []string{chip, c.clean(s.label)}, true)
+		c.addValue(s.files[element], hwmonMeaning{name + "_freq_mhz", "Hardware monitor for GPU frequency in MHz", millionths, false}, labels, false)
 	}
 }
 

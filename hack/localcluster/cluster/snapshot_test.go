@@ -33,7 +33,7 @@ func takeSnapshot(t *testing.T, c *Cluster) snapshot {
 	s["nftables"] = command(t, "nft", "list", "ruleset")
 	s["mounts"] = mountLines(t)
 	s["cgroups"] = cgroupLines(c)
-	s["files"] = fileLines(c)
+	s["files"] = fileLines(c, others)
 	return s
 }
 
@@ -126,10 +126,14 @@ func cgroupLines(c *Cluster) []string {
 	return lines
 }
 
-// fileLines are the folders that a node could write to, with how many entries each has, and the cluster's own.
-func fileLines(c *Cluster) []string {
+// fileLines are the folders that a node could write to, with how many entries each has, and the cluster's own. The places that
+// all clusters have in common go with the last of them, so they say nothing while there is another.
+func fileLines(c *Cluster, others map[int]bool) []string {
 	var lines []string
 	for _, dir := range append([]string{c.State}, hostFolders...) {
+		if len(others) > 0 && slices.ContainsFunc(places(), func(p place) bool { return p.made && p.place == dir }) {
+			continue
+		}
 		if _, err := os.Lstat(dir); err == nil {
 			entries, _ := os.ReadDir(dir)
 			lines = append(lines, fmt.Sprintf("%s (%d entries)", dir, len(entries)))
