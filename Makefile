@@ -95,11 +95,15 @@ gotest = bin/testsummary run bin/test $(1) go $(2) test -json -vet=off
 
 .PHONY: test
 test: testsummary ## Run every test; the last line counts them
-	@MAKE="$(MAKE)" hack/test.sh unit apiserver provisioner localcluster e2e
+	@MAKE="$(MAKE)" hack/test.sh unit conformance apiserver provisioner localcluster e2e
 
 .PHONY: test-unit
 test-unit: testsummary ## Unit and golden tests: everything that needs no API server
 	@$(call gotest,unit) -timeout 10m $$(go list ./... | grep -v -e /controllers -e /test/e2e)
+
+.PHONY: test-conformance
+test-conformance: testsummary ## The exporter against node_exporter's own fixtures and golden output
+	@$(call gotest,conformance,-C test/conformance) -count=1 -timeout 10m ./...
 
 .PHONY: test-apiserver
 test-apiserver: testsummary localcluster ## The controllers against a real API server and etcd

@@ -75,7 +75,7 @@ func TestRequests(t *testing.T) {
 		{"PUT", "/", 405, ""},
 		{"DELETE", "/healthz", 405, ""},
 		{"GET", "/metrics?collect[]=cpu&exclude[]=stat", 400, "can't be combined"},
-		{"GET", "/metrics?collect[]=nope", 400, `no collector "nope" is enabled; there are cpu, `},
+		{"GET", "/metrics?collect[]=nope", 400, `no collector "nope" is enabled; there are arp, `},
 	} {
 		w := request(h, c.method, c.url)
 		if w.Code != c.code || !strings.Contains(w.Body.String(), c.body) {
