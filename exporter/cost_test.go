@@ -82,5 +82,6 @@ func connect(t *testing.T, o *options) func() {
 		if _, err := io.Copy(io.Discard, answer.Body); err != nil {
 			t.Fatal(err)
 		}
+		_ = answer.Body.Close()
 	}
 }

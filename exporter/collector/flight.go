@@ -51,9 +51,6 @@ func (f *flights[T]) start(key string, deadline time.Time, fn func() (T, error))
 	return call
 }
 
-// overdue says that the call is under way and its time is up.
-func (c *flight[T]) overdue() bool { return !c.landed() && !time.Now().Before(c.deadline) }
-
 func (c *flight[T]) landed() bool {
 	select {
 	case <-c.done:

@@ -53,7 +53,7 @@ func newTestSet(t testing.TB, log io.Writer, args ...string) *Set {
 }
 
 // updated runs the collector by itself and returns what it said, in the order and the spelling of client_golang.
-func updated(t *testing.T, ctx context.Context, c Collector) (string, error) {
+func updated(ctx context.Context, t *testing.T, c Collector) (string, error) {
 	t.Helper()
 	seat := &seat{Collector: c}
 	seat.run(ctx)
@@ -113,7 +113,7 @@ func TestGolden(t *testing.T) {
 			if f, ok := c.(*filesystem); ok {
 				f.asking.statfs = cannedStatfs
 			}
-			said, err := updated(t, t.Context(), c)
+			said, err := updated(t.Context(), t, c)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -160,7 +160,7 @@ func TestUname(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			said, err := updated(t, t.Context(), u)
+			said, err := updated(t.Context(), t, u)
 			if got := fmt.Sprint(err); c.err != "" && !strings.Contains(got, c.err) || c.err == "" && err != nil {
 				t.Errorf("error %s, want %q", got, c.err)
 			}
@@ -176,7 +176,7 @@ func TestUnameOnTheHost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := updated(t, t.Context(), u)
+	got, err := updated(t.Context(), t, u)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +202,7 @@ func TestTimeZone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := updated(t, t.Context(), c)
+	got, err := updated(t.Context(), t, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +211,7 @@ func TestTimeZone(t *testing.T) {
 	}
 
 	writeFile(t, filepath.Join(h.Root, "usr/share/zoneinfo/Test"), "garbage")
-	if _, err := updated(t, t.Context(), c); err == nil || !strings.Contains(err.Error(), "etc/localtime") {
+	if _, err := updated(t.Context(), t, c); err == nil || !strings.Contains(err.Error(), "etc/localtime") {
 		t.Errorf("garbage: %v", err)
 	}
 }
@@ -242,7 +242,7 @@ func TestHidepid(t *testing.T) {
 	writeFile(t, filepath.Join(dir, "proc/self/mountinfo"), "the pod's own")
 	set := newTestSet(t, &bytes.Buffer{}, hostArgs(dir)...)
 	for _, name := range []string{"netdev", "filesystem"} {
-		said, err := updated(t, t.Context(), set.seats[name].Collector)
+		said, err := updated(t.Context(), t, set.seats[name].Collector)
 		if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), dir+"/proc/1/") || said != "" {
 			t.Errorf("%s: error %v, want no samples from a pod's own tables:\n%s", name, err, said)
 		}

@@ -33,7 +33,7 @@ func TestHardwareGolden(t *testing.T) {
 			c, _ := hardwareCollector(t, name)
 			golden := filepath.Join("testdata/golden", name+".prom")
 			for range 2 {
-				got, err := updated(t, t.Context(), c)
+				got, err := updated(t.Context(), t, c)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -84,14 +84,14 @@ func TestHardwareBroken(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			of, dir := hardwareCollector(t, c.collector)
-			before, err := updated(t, t.Context(), of)
+			before, err := updated(t.Context(), t, of)
 			if err != nil {
 				t.Fatal(err)
 			}
 			file := filepath.Join(dir, c.file)
 			whole := string(readFile(t, file))
 			writeFile(t, file, c.content)
-			said, err := updated(t, t.Context(), of)
+			said, err := updated(t.Context(), t, of)
 			if err == nil || !strings.Contains(err.Error(), c.message) {
 				t.Errorf("error %v, want %q", err, c.message)
 			}
@@ -99,7 +99,7 @@ func TestHardwareBroken(t *testing.T) {
 				t.Errorf("%q is said:\n%s", c.without, said)
 			}
 			writeFile(t, file, whole)
-			after, err := updated(t, t.Context(), of)
+			after, err := updated(t.Context(), t, of)
 			if diff := cmp.Diff(before, after); diff != "" || err != nil {
 				t.Errorf("error %v, not as before (-before +after):\n%s", err, diff)
 			}
@@ -114,7 +114,7 @@ func TestNoHardware(t *testing.T) {
 		writeFile(t, filepath.Join(dir, "proc/1/net/dev"), "")
 		writeFile(t, filepath.Join(dir, "sys/devices/system/cpu/cpu0/online"), "1\n")
 		c := newTestSet(t, &bytes.Buffer{}, hostArgs(dir, "--collector.disable-defaults", "--collector."+name)...).seats[name].Collector
-		if said, err := updated(t, t.Context(), c); err != nil || said != "" {
+		if said, err := updated(t.Context(), t, c); err != nil || said != "" {
 			t.Errorf("%s: error %v and\n%s", name, err, said)
 		}
 	}
@@ -132,7 +132,7 @@ func TestHardwareGone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			of, dir := hardwareCollector(t, name)
-			before, err := updated(t, t.Context(), of)
+			before, err := updated(t.Context(), t, of)
 			if err != nil || !strings.Contains(before, c.gone) {
 				t.Fatalf("error %v, want %s in:\n%s", err, c.gone, before)
 			}
@@ -140,13 +140,13 @@ func TestHardwareGone(t *testing.T) {
 			if err := os.Rename(here, there); err != nil {
 				t.Fatal(err)
 			}
-			if said, err := updated(t, t.Context(), of); err != nil || strings.Contains(said, c.gone) {
+			if said, err := updated(t.Context(), t, of); err != nil || strings.Contains(said, c.gone) {
 				t.Errorf("error %v, %s is still in:\n%s", err, c.gone, said)
 			}
 			if err := os.Rename(there, here); err != nil {
 				t.Fatal(err)
 			}
-			if after, err := updated(t, t.Context(), of); err != nil || after != before {
+			if after, err := updated(t.Context(), t, of); err != nil || after != before {
 				t.Errorf("error %v, not as before (-before +after):\n%s", err, cmp.Diff(before, after))
 			}
 		})
@@ -162,7 +162,7 @@ func TestHardwareFilters(t *testing.T) {
 		{"powersupplyclass", "--collector.powersupply.ignored-supplies=^AC$", "BAT0", `"AC"`},
 	} {
 		of, _ := hardwareCollector(t, c.collector, c.flag)
-		if said, err := updated(t, t.Context(), of); err != nil || !strings.Contains(said, c.in) || strings.Contains(said, c.out) {
+		if said, err := updated(t.Context(), t, of); err != nil || !strings.Contains(said, c.in) || strings.Contains(said, c.out) {
 			t.Errorf("%s: error %v, want %s and not %s in:\n%s", c.flag, err, c.in, c.out, said)
 		}
 	}
@@ -172,7 +172,7 @@ func TestHardwareFilters(t *testing.T) {
 func TestConntrackElsewhere(t *testing.T) {
 	of, _ := hardwareCollector(t, "conntrack")
 	of.(*conntrack).elsewhere = true
-	said, err := updated(t, t.Context(), of)
+	said, err := updated(t.Context(), t, of)
 	if want := "node_nf_conntrack_entries 42\n"; err != nil || !strings.Contains(said, want) {
 		t.Errorf("error %v, want %s in:\n%s", err, want, said)
 	}

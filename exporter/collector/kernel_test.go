@@ -23,7 +23,7 @@ func TestKernelGolden(t *testing.T) {
 			var said string
 			for range 2 { // the second time from held files and kept labels
 				var err error
-				if said, err = updated(t, t.Context(), c); err != nil {
+				if said, err = updated(t.Context(), t, c); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -88,7 +88,7 @@ func TestKernelBroken(t *testing.T) {
 			dir := t.TempDir()
 			copyHost(t, dir)
 			writeFile(t, filepath.Join(dir, c.file), c.content)
-			said, err := updated(t, t.Context(), newTestSet(t, &bytes.Buffer{}, hostArgs(dir)...).seats[c.collector].Collector)
+			said, err := updated(t.Context(), t, newTestSet(t, &bytes.Buffer{}, hostArgs(dir)...).seats[c.collector].Collector)
 			if err == nil || !strings.Contains(err.Error(), c.message) {
 				t.Errorf("error %v, want %q", err, c.message)
 			}
@@ -118,7 +118,7 @@ func TestKernelAbsent(t *testing.T) {
 			if err := os.RemoveAll(filepath.Join(dir, c.gone)); err != nil {
 				t.Fatal(err)
 			}
-			said, err := updated(t, t.Context(), newTestSet(t, &bytes.Buffer{}, hostArgs(dir)...).seats[c.collector].Collector)
+			said, err := updated(t.Context(), t, newTestSet(t, &bytes.Buffer{}, hostArgs(dir)...).seats[c.collector].Collector)
 			if err != nil || c.said == "" && said != "" || !strings.Contains(said, c.said) {
 				t.Errorf("error %v, want %q in:\n%s", err, c.said, said)
 			}
@@ -137,7 +137,7 @@ func TestDeviceGone(t *testing.T) {
 			dir := t.TempDir()
 			copyHost(t, dir)
 			c := newTestSet(t, &bytes.Buffer{}, hostArgs(dir)...).seats[collector].Collector
-			full, err := updated(t, t.Context(), c)
+			full, err := updated(t.Context(), t, c)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -145,13 +145,13 @@ func TestDeviceGone(t *testing.T) {
 			if err := os.Rename(filepath.Join(dir, path), aside); err != nil {
 				t.Fatal(err)
 			}
-			if less, err := updated(t, t.Context(), c); err != nil || len(less) >= len(full) {
+			if less, err := updated(t.Context(), t, c); err != nil || len(less) >= len(full) {
 				t.Errorf("gone: error %v, still said:\n%s", err, less)
 			}
 			if err := os.Rename(aside, filepath.Join(dir, path)); err != nil {
 				t.Fatal(err)
 			}
-			if again, err := updated(t, t.Context(), c); err != nil || again != full {
+			if again, err := updated(t.Context(), t, c); err != nil || again != full {
 				t.Errorf("back: error %v: %s", err, cmp.Diff(full, again))
 			}
 		})
@@ -163,7 +163,7 @@ func TestSelinuxWithoutPolicy(t *testing.T) {
 	dir := t.TempDir()
 	copyHost(t, dir)
 	writeFile(t, filepath.Join(dir, "proc/1/attr/current"), "kernel\x00")
-	said, err := updated(t, t.Context(), newTestSet(t, &bytes.Buffer{}, hostArgs(dir)...).seats["selinux"].Collector)
+	said, err := updated(t.Context(), t, newTestSet(t, &bytes.Buffer{}, hostArgs(dir)...).seats["selinux"].Collector)
 	if err != nil || !strings.Contains(said, "selinux_enabled 0") || strings.Contains(said, "mode") {
 		t.Errorf("error %v:\n%s", err, said)
 	}
@@ -174,7 +174,7 @@ func TestSoftnetOldKernel(t *testing.T) {
 	dir := t.TempDir()
 	copyHost(t, dir)
 	writeFile(t, filepath.Join(dir, "proc/1/net/softnet_stat"), strings.Repeat("0000000a 0 0 0 0 0 0 0 0\n", 2))
-	said, err := updated(t, t.Context(), newTestSet(t, &bytes.Buffer{}, hostArgs(dir)...).seats["softnet"].Collector)
+	said, err := updated(t.Context(), t, newTestSet(t, &bytes.Buffer{}, hostArgs(dir)...).seats["softnet"].Collector)
 	if err != nil || !strings.Contains(said, `node_softnet_processed_total{cpu="1"} 10`) {
 		t.Errorf("error %v:\n%s", err, said)
 	}
@@ -200,7 +200,7 @@ func TestTimex(t *testing.T) {
 				*into = c.answer
 				return c.state, c.err
 			}}
-			said, err := updated(t, t.Context(), x)
+			said, err := updated(t.Context(), t, x)
 			if !errors.Is(err, c.err) || c.err != nil && said != "" {
 				t.Errorf("error %v, want %v; said:\n%s", err, c.err, said)
 			}

@@ -180,25 +180,8 @@ func (c *netclass) add(d *netInterface) error {
 	if err := c.readNumbers(d, changed[1]); err != nil {
 		return err
 	}
-	admin := "unknown"
-	for i := range d.numbers {
-		v := d.numbers[i].value
-		if d.numbers[i].err != nil {
-			continue
-		}
-		switch i {
-		case netFlags:
-			if admin = "down"; int64(v)&1 == 1 {
-				admin = "up"
-			}
-		case netSpeed: // in Mbit/s; some that don't know it say -1
-			if v < 0 && c.positiveOnly {
-				continue
-			}
-			v = float64(int64(v) * 1000 * 1000 / 8)
-		}
-		c.attributes[i].Put(v, d.label)
-	}
+	c.addNumbers(d)
+	admin := d.admin()
 	if d.info == "" || admin != d.known[5] || changed != [5]bool{} {
 		d.known[5] = admin
 		k := d.known
@@ -206,6 +189,33 @@ func (c *netclass) add(d *netInterface) error {
 	}
 	c.addInfo(d)
 	return nil
+}
+
+func (c *netclass) addNumbers(d *netInterface) {
+	for i := range d.numbers {
+		v := d.numbers[i].value
+		if d.numbers[i].err != nil {
+			continue
+		}
+		if i == netSpeed { // in Mbit/s; some that don't know it say -1
+			if v < 0 && c.positiveOnly {
+				continue
+			}
+			v = float64(int64(v) * 1000 * 1000 / 8)
+		}
+		c.attributes[i].Put(v, d.label)
+	}
+}
+
+// admin is whether the interface was switched on, which is the lowest of its flags.
+func (d *netInterface) admin() string {
+	switch flags := &d.numbers[netFlags]; {
+	case flags.err != nil:
+		return "unknown"
+	case int64(flags.value)&1 == 1:
+		return "up"
+	}
+	return "down"
 }
 
 func (c *netclass) addInfo(d *netInterface) {

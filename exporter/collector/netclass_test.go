@@ -12,7 +12,7 @@ func TestNetclassRefresh(t *testing.T) {
 	dir := t.TempDir()
 	copyHost(t, dir)
 	c := newTestSet(t, io.Discard, hostArgs(dir)...).seats["netclass"].Collector
-	if _, err := updated(t, t.Context(), c); err != nil {
+	if _, err := updated(t.Context(), t, c); err != nil {
 		t.Fatal(err)
 	}
 	for file, content := range map[string]string{
@@ -20,7 +20,7 @@ func TestNetclassRefresh(t *testing.T) {
 	} {
 		writeFile(t, filepath.Join(dir, "sys/class/net/eth0", file), content+"\n")
 	}
-	got, err := updated(t, t.Context(), c)
+	got, err := updated(t.Context(), t, c)
 	if err != nil {
 		t.Fatal(err)
 	}

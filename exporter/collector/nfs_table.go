@@ -99,6 +99,12 @@ func (t *rpcTable) readLine(line rpcLine, rest []byte) error {
 	if n := min(announced, uint64(len(line.columns))); line.counted && uint64(len(t.seen)) != n {
 		return fmt.Errorf("%d numbers follow, not %d", len(t.seen), announced)
 	}
+	t.addLine(line)
+	return nil
+}
+
+// addLine says the columns that were seen, and zero for those that an older kernel lacks.
+func (t *rpcTable) addLine(line rpcLine) {
 	for i, column := range line.columns {
 		if column.Family == nil {
 			continue
@@ -109,5 +115,4 @@ func (t *rpcTable) readLine(line rpcLine, rest []byte) error {
 		}
 		column.Put(v, column.label)
 	}
-	return nil
 }

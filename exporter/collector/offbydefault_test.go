@@ -35,7 +35,7 @@ func TestGoldenOffByDefault(t *testing.T) {
 			c := newTestSet(t, &bytes.Buffer{}, hostArgs("testdata/host", append(args, "--collector."+name)...)...).seats[name].Collector
 			golden := filepath.Join("testdata/golden", name+".prom")
 			for range 2 {
-				got, err := updated(t, t.Context(), c)
+				got, err := updated(t.Context(), t, c)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -89,7 +89,7 @@ func TestBrokenOffByDefault(t *testing.T) {
 			copyHost(t, dir)
 			writeFile(t, filepath.Join(dir, c.file), c.content)
 			made := newTestSet(t, &bytes.Buffer{}, hostArgs(dir, "--collector."+c.collector)...).seats[c.collector].Collector
-			said, err := updated(t, t.Context(), made)
+			said, err := updated(t.Context(), t, made)
 			if err == nil || !strings.Contains(err.Error(), c.message) {
 				t.Errorf("error %v, want %q", err, c.message)
 			}
@@ -108,7 +108,7 @@ func TestLostEnd(t *testing.T) {
 	writeFile(t, filepath.Join(dir, "proc/zoneinfo"), "Node 0, zone Device\n  pages free 0\n min 0\n protection: (0, 0)")
 	set := newTestSet(t, &bytes.Buffer{}, hostArgs(dir, "--collector.cgroups", "--collector.zoneinfo")...)
 	for name, want := range map[string]string{"cgroups": `node_cgroups_cgroups{subsys_name="cpu"} 17`, "zoneinfo": `node_zoneinfo_protection_1{node="0",zone="Device"} 0`} {
-		if said, err := updated(t, t.Context(), set.seats[name].Collector); err != nil || !strings.Contains(said, want) {
+		if said, err := updated(t.Context(), t, set.seats[name].Collector); err != nil || !strings.Contains(said, want) {
 			t.Errorf("%s: error %v, want %s in:\n%s", name, err, want, said)
 		}
 	}
@@ -125,7 +125,7 @@ func TestInterruptsChange(t *testing.T) {
 		{"CPU1\n 4: 3 IO-APIC a, b\n", `{cpu="1",devices="a, b",info="IO-APIC",type="4"} 3`},
 	} {
 		writeFile(t, filepath.Join(dir, "proc/interrupts"), step.content)
-		if said, err := updated(t, t.Context(), c); err != nil || !strings.Contains(said, "node_interrupts_total"+step.want) {
+		if said, err := updated(t.Context(), t, c); err != nil || !strings.Contains(said, "node_interrupts_total"+step.want) {
 			t.Errorf("error %v, want %s in:\n%s", err, step.want, said)
 		}
 	}
@@ -135,12 +135,12 @@ func TestInterruptsChange(t *testing.T) {
 func TestOffByDefaultHere(t *testing.T) {
 	for name := range offByDefault() {
 		c := newTestSet(t, &bytes.Buffer{}, "--collector."+name).seats[name].Collector
-		if said, err := updated(t, t.Context(), c); err != nil || said == "" {
+		if said, err := updated(t.Context(), t, c); err != nil || said == "" {
 			t.Logf("%s: %v", name, err) // some need root, a kernel with all of it, or the host's network
 		}
 	}
 	c := newTestSet(t, &bytes.Buffer{}, hostArgs("testdata/host", "--collector.qdisc")...).seats["qdisc"].Collector
-	if said, err := updated(t, t.Context(), c); err == nil || !strings.Contains(err.Error(), "hostNetwork") || said != "" {
+	if said, err := updated(t.Context(), t, c); err == nil || !strings.Contains(err.Error(), "hostNetwork") || said != "" {
 		t.Errorf("error %v, want no samples of another network:\n%s", err, said)
 	}
 }
@@ -184,7 +184,7 @@ func TestProcessesOfNobody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if said, err := updated(t, t.Context(), made); err == nil || !strings.Contains(err.Error(), "proc: no processes") || said != "" {
+	if said, err := updated(t.Context(), t, made); err == nil || !strings.Contains(err.Error(), "proc: no processes") || said != "" {
 		t.Errorf("error %v:\n%s", err, said)
 	}
 }

@@ -13,15 +13,16 @@ import (
 	"github.com/prometheus/procfs/blockdevice"
 )
 
-// TestBrokenInput breaks one file of the host at a time: its own collectors fail, with a message that names the file, and
-// all the others are still there.
-func TestBrokenInput(t *testing.T) {
+// A broken file, and what becomes of it.
+type broken struct {
+	file, content string
+	fails         []string
+	message       string
+}
+
+func brokenInput() map[string]broken {
 	const heading = "Inter-|   Receive |  Transmit\n face |bytes |bytes\n"
-	for name, c := range map[string]struct {
-		file, content string
-		fails         []string
-		message       string
-	}{
+	return map[string]broken{
 		"stat empty":           {"proc/stat", "", []string{"cpu", "stat"}, "proc/stat: empty"},
 		"stat cut off":         {"proc/stat", "cpu0 1 2 3 4 5 6 7 8 9 10\nintr 12", []string{"cpu", "stat"}, "proc/stat: truncated"},
 		"stat without lines":   {"proc/stat", "cpu0 1 2 3 4 5 6 7 8 9 10\nintr 12\n", []string{"stat"}, "proc/stat: no line for ctxt"},
@@ -61,7 +62,13 @@ func TestBrokenInput(t *testing.T) {
 		"sockstat garbage":     {"proc/1/net/sockstat", "TCP: inuse\n", []string{"sockstat"}, "net/sockstat: line 1: TCP: inuse:"},
 		"mtu garbage":          {"sys/class/net/eth0/mtu", "big\n", []string{"netclass"}, `eth0/mtu: \"big\" is not a number`},
 		"hostname empty":       {"root/etc/hostname", "", []string{"uname"}, "etc/hostname: no name"},
-	} {
+	}
+}
+
+// TestBrokenInput breaks one file of the host at a time: its own collectors fail, with a message that names the file, and
+// all the others are still there.
+func TestBrokenInput(t *testing.T) {
+	for name, c := range brokenInput() {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			copyHost(t, dir)
@@ -145,7 +152,7 @@ func TestNetdevEqualsProcfs(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := newTestSet(t, &bytes.Buffer{}, hostArgs("testdata/host")...).seats["netdev"].Collector.(*netdev)
-	said, err := updated(t, t.Context(), c)
+	said, err := updated(t.Context(), t, c)
 	if err != nil {
 		t.Fatal(err)
 	}

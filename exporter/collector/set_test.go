@@ -226,7 +226,7 @@ func TestStuckMount(t *testing.T) {
 	scrape := func() string {
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		defer cancel()
-		said, err := updated(t, ctx, c)
+		said, err := updated(ctx, t, c)
 		if err != nil || ctx.Err() != nil {
 			t.Fatalf("error %v, context %v", err, ctx.Err())
 		}

@@ -28,7 +28,7 @@ func TestTextfileGolden(t *testing.T) {
 		}
 	}
 	c := newTextfile(t, "testdata/text*", "testdata/textfile")
-	said, err := updated(t, t.Context(), c)
+	said, err := updated(t.Context(), t, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func TestTextfileBroken(t *testing.T) {
 			writeFile(t, filepath.Join(dir, "b.prom"), c.b)
 			collector := newTextfile(t, dir)
 			for range 2 {
-				said, err := updated(t, t.Context(), collector)
+				said, err := updated(t.Context(), t, collector)
 				if err == nil || !strings.Contains(err.Error(), c.message) {
 					t.Errorf("error %v, want %q", err, c.message)
 				}
@@ -92,7 +92,7 @@ func TestTextfileChanges(t *testing.T) {
 		{func() { _ = os.RemoveAll(dir) }, "node_textfile_scrape_error 1\n", ""},
 	} {
 		step.do()
-		said, err := updated(t, t.Context(), c)
+		said, err := updated(t.Context(), t, c)
 		if (err != nil) != strings.Contains(said, "error 1\n") || !strings.Contains(said, step.has) || !strings.Contains(said, step.hasMade) {
 			t.Errorf("error %v, want %q and %q in:\n%s", err, step.has, step.hasMade, said)
 		}
@@ -104,7 +104,7 @@ func TestTextfileIsKept(t *testing.T) {
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, "a.prom"), "a 1\n")
 	c := newTextfile(t, dir).(*textfile)
-	first, err := updated(t, t.Context(), c)
+	first, err := updated(t.Context(), t, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestTextfileIsKept(t *testing.T) {
 	if c.same(c.list()) != true {
 		t.Error("an unchanged file is read again")
 	}
-	second, err := updated(t, t.Context(), c)
+	second, err := updated(t.Context(), t, c)
 	if err != nil || first != second {
 		t.Errorf("error %v:\n%s\nthen:\n%s", err, first, second)
 	}
@@ -125,7 +125,7 @@ func TestTextfileFIFO(t *testing.T) {
 	if err := unix.Mkfifo(filepath.Join(dir, "a.prom"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := updated(t, t.Context(), newTextfile(t, dir)); err == nil || !strings.Contains(err.Error(), "a.prom: not a regular file") {
+	if _, err := updated(t.Context(), t, newTextfile(t, dir)); err == nil || !strings.Contains(err.Error(), "a.prom: not a regular file") {
 		t.Errorf("error %v", err)
 	}
 	if _, err := openRegular(filepath.Join(dir, "a.prom")); err == nil {

@@ -23,20 +23,26 @@ type watchdogDevice struct {
 	name    string
 	label   text.Labels
 	numbers []*held.File
-	texts   [len(watchdogTexts)]*held.File
+	texts   [watchdogTextCount]*held.File
 
-	known [len(watchdogTexts)]string // the labels that info is made of
+	known [watchdogTextCount]string // the labels that info is made of
 	info  text.Labels
 }
 
+// watchdogTextCount is the number of watchdogTexts.
+const watchdogTextCount = 5
+
 // watchdogTexts are the files that info's labels are read from, and named after.
-var watchdogTexts = [...]string{"options", "identity", "state", "status", "pretimeout_governor"}
+func watchdogTexts() [watchdogTextCount]string {
+	return [...]string{"options", "identity", "state", "status", "pretimeout_governor"}
+}
 
 func declareWatchdog(*flag.FlagSet) factory {
 	return func(h Host, _ *slog.Logger) (Collector, error) {
 		number := func(file, name string) netAttribute {
 			return netAttribute{file, text.Gauge("node_watchdog_"+name, "Value of /sys/class/watchdog/<watchdog>/"+file, "name")}
 		}
+		texts := watchdogTexts()
 		return &watchdog{
 			host: h,
 			dir:  held.NewDir(h.sys("class/watchdog")),
@@ -49,7 +55,7 @@ func declareWatchdog(*flag.FlagSet) factory {
 				number("pretimeout", "pretimeout_seconds"),
 				number("access_cs0", "access_cs0"),
 			},
-			info: text.Gauge("node_watchdog_info", "Info of /sys/class/watchdog/<watchdog>", append([]string{"name"}, watchdogTexts[:]...)...),
+			info: text.Gauge("node_watchdog_info", "Info of /sys/class/watchdog/<watchdog>", append([]string{"name"}, texts[:]...)...),
 		}, nil
 	}
 }
@@ -85,7 +91,7 @@ func (c *watchdog) open(name string) *watchdogDevice {
 	for _, a := range c.numbers {
 		d.numbers = append(d.numbers, file(a.file))
 	}
-	for i, attribute := range watchdogTexts {
+	for i, attribute := range watchdogTexts() {
 		d.texts[i] = file(attribute)
 	}
 	return d

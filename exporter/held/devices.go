@@ -13,14 +13,14 @@ type device[T any] struct {
 }
 
 // Get returns what is kept of the device, which is made when it is seen for the first time.
-func (d *Devices[T]) Get(name []byte, make func(name string) T) T {
+func (d *Devices[T]) Get(name []byte, build func(name string) T) T {
 	known, ok := d.of[string(name)]
 	if !ok {
 		if d.of == nil {
 			d.of = map[string]*device[T]{}
 		}
 		text := string(name)
-		known = &device[T]{value: make(text)}
+		known = &device[T]{value: build(text)}
 		d.of[text] = known
 	}
 	known.seen = d.round

@@ -56,8 +56,6 @@ type File struct {
 	buf  []byte
 
 	opened int // times
-
-	failure *fs.PathError // the last one
 }
 
 type kind int
@@ -82,29 +80,36 @@ func (f *File) Path() string { return f.path }
 
 // Read returns the file's whole content, which is valid until the next Read.
 func (f *File) Read() ([]byte, error) {
-	opened := false
 	if f.fd >= 0 && f.kind == plain && f.replaced() {
 		f.Close()
 	}
-	for {
-		if f.fd < 0 {
-			if err := f.open(); err != nil {
-				return nil, f.failed("open", err)
-			}
-			opened = true
-		}
-		n, err := f.fill()
-		if !f.held || gone(err) {
-			f.Close()
-		}
-		if err != nil && !opened && gone(err) {
-			continue
-		}
-		if err != nil { // many a driver answers so for as long as it lives: the file stays open
-			return nil, f.failed("read", err)
-		}
-		return f.buf[:n], nil
+	old := f.fd >= 0
+	n, err := f.readOnce()
+	if old && gone(err) { // what was held is gone, and what bears its name now is to be read
+		n, err = f.readOnce()
 	}
+	if err != nil {
+		return nil, err
+	}
+	return f.buf[:n], nil
+}
+
+// readOnce reads from the file that is open, or opens it. Many a driver answers with an error for as long as it lives: then
+// the file stays open.
+func (f *File) readOnce() (int, error) {
+	if f.fd < 0 {
+		if err := f.open(); err != nil {
+			return 0, f.failed("open", err)
+		}
+	}
+	n, err := f.fill()
+	if !f.held || gone(err) {
+		f.Close()
+	}
+	if err != nil {
+		return 0, f.failed("read", err)
+	}
+	return n, nil
 }
 
 func gone(err error) bool {

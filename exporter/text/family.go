@@ -23,7 +23,7 @@ type label struct {
 	value int
 }
 
-// Counter, Gauge and Untyped make a family. labels are the label names, in the order in which Add is given the values.
+// Counter makes a family of what only grows. labels, here and below, are the label names, in the order in which Add is given the values.
 func Counter(name, help string, labels ...string) *Family {
 	return newFamily("counter", name, help, labels)
 }
