@@ -2,6 +2,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"flag"
@@ -97,25 +98,27 @@ func run(o options) error {
 		return fmt.Errorf("set up: %w", err)
 	}
 	ctx := ctrl.SetupSignalHandler()
-	images := stack.Images{Hearth: o.image, PrometheusVersion: prometheusVersion}
-	replicas, ledger := controllers.NewReplicas(ctx), controllers.NewLedger()
-	if err := errors.Join(
-		(&controllers.PrometheusServerReconciler{
-			Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Events: mgr.GetEventRecorder("hearth"),
-			Images: images, Replicas: replicas, Ledger: ledger,
-		}).SetupWithManager(mgr),
-		(&controllers.NodeExporterReconciler{
-			Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Events: mgr.GetEventRecorder("hearth"), Images: images,
-		}).SetupWithManager(mgr),
-		(&controllers.AlertRuleReconciler{
-			Client: mgr.GetClient(), Events: mgr.GetEventRecorder("hearth"), Ledger: ledger,
-		}).SetupWithManager(mgr),
-		mgr.AddHealthzCheck("ping", healthz.Ping),
-		mgr.AddReadyzCheck("ping", healthz.Ping),
-	); err != nil {
+	if err := register(ctx, mgr, stack.Images{Hearth: o.image, PrometheusVersion: prometheusVersion}); err != nil {
 		return fmt.Errorf("set up: %w", err)
 	}
 	return mgr.Start(ctx)
+}
+
+// register wires the reconcilers to each other and to the manager.
+func register(ctx context.Context, mgr ctrl.Manager, images stack.Images) error {
+	replicas, ledger := controllers.NewReplicas(ctx), controllers.NewLedger()
+	events := mgr.GetEventRecorder("hearth")
+	return errors.Join(
+		(&controllers.PrometheusServerReconciler{
+			Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Events: events, Images: images, Replicas: replicas, Ledger: ledger,
+		}).SetupWithManager(mgr),
+		(&controllers.NodeExporterReconciler{
+			Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Events: events, Images: images,
+		}).SetupWithManager(mgr),
+		(&controllers.AlertRuleReconciler{Client: mgr.GetClient(), Events: events, Ledger: ledger}).SetupWithManager(mgr),
+		mgr.AddHealthzCheck("ping", healthz.Ping),
+		mgr.AddReadyzCheck("ping", healthz.Ping),
+	)
 }
 
 func newLogger(o options) (logr.Logger, error) {
