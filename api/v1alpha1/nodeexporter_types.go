@@ -68,7 +68,7 @@ type NodeExporterSpec struct {
 // +kubebuilder:validation:Enum=arp;bonding;conntrack;cpu;cpufreq;diskstats;dmi;edac;entropy;filefd;filesystem;hwmon;loadavg;mdadm;meminfo;netclass;netdev;netstat;nfs;nfsd;nvme;os;powersupplyclass;pressure;schedstat;selinux;sockstat;softnet;stat;textfile;thermal_zone;time;timex;udp_queues;uname;vmstat;watchdog;xfs
 type CollectorName string
 
-// Collectors says what the exporter collects. What node_exporter collects by default is on unless it is disabled.
+// Collectors says what the exporter collects. Each of the collectors that can be named here is on unless it is disabled.
 type Collectors struct {
 	// disable names collectors to switch off.
 	// +optional
