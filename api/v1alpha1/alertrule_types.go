@@ -16,6 +16,21 @@ type AlertRuleSpec struct {
 	// +kubebuilder:validation:MaxItems=256
 	// +kubebuilder:validation:XValidation:rule="self.all(g, self.exists_one(h, h.name == g.name))",message="two groups have the same name: rename one"
 	Groups []RuleGroup `json:"groups,omitempty"`
+	// receivers that every AlertRule of this namespace can notify, each named once in the namespace. An AlertRule may have
+	// receivers and no groups. Secrets are those of this namespace, which has to grant them to the Alertmanager: the
+	// condition Routed says how.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=32
+	Receivers []Receiver `json:"receivers,omitempty"`
+	// notify says who is told of this object's alerts. Entries are tried in order; the first that matches takes the alert,
+	// and with continue the ones after it too. What none of them matches goes the way of the server's route. Left out:
+	// every alert goes that way.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Notify []Notify `json:"notify,omitempty"`
 }
 
 // RuleGroup is a group of a Prometheus rule file

@@ -90,6 +90,9 @@ type PrometheusServerSpec struct {
 	// rules selects the AlertRules to load. Left out: none.
 	// +optional
 	Rules *ObjectSelector `json:"rules,omitempty"`
+	// alerting says where alerts go. Left out: nowhere.
+	// +optional
+	Alerting *Alerting `json:"alerting,omitempty"`
 }
 
 // Retention says how long samples are kept.
