@@ -18,6 +18,8 @@ const (
 	ConditionRulesAccepted = "RulesAccepted"
 	// ConditionValid (AlertRule) is True when Prometheus' own parser accepts every rule.
 	ConditionValid = "Valid"
+	// ConditionTested (AlertRule) is True when every unit test in spec.tests passed. Rules whose tests fail are not loaded.
+	ConditionTested = "Tested"
 	// ConditionScraped (NodeExporter) is True when a server pulls from every ready exporter.
 	ConditionScraped = "Scraped"
 )
@@ -41,6 +43,10 @@ const (
 	ReasonRulesRejected   = "RulesRejected"
 	ReasonValid           = "Valid"
 	ReasonInvalidRules    = "InvalidRules"
+	ReasonTestsPassed     = "TestsPassed"
+	ReasonTestsFailed     = "TestsFailed"
+	ReasonTestsRunning    = "TestsRunning"
+	ReasonNoTests         = "NoTests"
 	ReasonNotSelected     = "NotSelected"
 	ReasonLastGoodLoaded  = "LastGoodLoaded"
 	ReasonScraped         = "Scraped"

@@ -40,44 +40,54 @@ func Path(namespace, name string) string { return namespace + "_" + name + ".yam
 
 // Render makes the rule file of an AlertRule and has it checked by Prometheus' own parser. The error joins everything
 // that is wrong, each with the field it is in.
-func Render(rule *v1alpha1.AlertRule) (File, error) {
-	// The spec has the field names of the rule-file format, so the file is the spec.
-	text, err := yaml.Marshal(rule.Spec)
-	if err != nil {
-		return File{}, fmt.Errorf("spec: %w", err)
+func Render(ar *v1alpha1.AlertRule) (File, error) {
+	file, problems := render(ar, parser.NewParser(parser.Options{}))
+	if len(problems) > 0 {
+		return File{}, errors.New(strings.Join(problems, "\n"))
 	}
-	file := File{Path: Path(rule.Namespace, rule.Name), Text: text, Rules: Count(&rule.Spec)}
+	return file, nil
+}
+
+// render is the file and everything that keeps it from being published.
+func render(ar *v1alpha1.AlertRule, p parser.Parser) (File, []string) {
+	file := File{Path: Path(ar.Namespace, ar.Name), Rules: Count(&ar.Spec)}
 	// What can't be published would keep every other rule of the server from being published too.
 	if over := len(file.Path) - maxPath; over > 0 {
-		return File{}, fmt.Errorf("metadata.name: has %d characters, and a rule file in namespace %s can be named after %d: make an AlertRule with a shorter name",
-			len(rule.Name), rule.Namespace, len(rule.Name)-over)
+		return File{}, []string{fmt.Sprintf("metadata.name: has %d characters, and a rule file in namespace %s can be named after %d: make an AlertRule with a shorter name",
+			len(ar.Name), ar.Namespace, len(ar.Name)-over)}
 	}
-	if errs := durations(&rule.Spec); len(errs) > 0 {
-		return File{}, errors.Join(errs...)
+	if problems := append(durations(&ar.Spec), reserved(&ar.Spec)...); len(problems) > 0 {
+		return File{}, problems
 	}
-	if err := check(text); err != nil {
-		return File{}, err
+	// The spec has the field names of the rule-file format, so the file is the spec.
+	text, err := yaml.Marshal(v1alpha1.AlertRuleSpec{Groups: labelled(ar)})
+	if err != nil {
+		return File{}, []string{fmt.Sprintf("spec: %v", err)}
 	}
-	if err := fits(file); err != nil {
-		return File{}, err
+	file.Text = text
+	if problems := check(text, p); len(problems) > 0 {
+		return File{}, problems
+	}
+	if problem := fits(file); problem != "" {
+		return File{}, []string{problem}
 	}
 	return file, nil
 }
 
 // fits refuses a file that alone is more than one published object can hold.
-func fits(file File) error {
+func fits(file File) string {
 	if len(file.Text) < bundle.PartLimit/2 {
-		return nil // packing adds less than that
+		return "" // packing adds less than that
 	}
 	packed, err := bundle.Pack(map[string][]byte{bundle.RulesDir + "/" + file.Path: file.Text})
 	if err != nil {
-		return fmt.Errorf("spec.groups: %w", err)
+		return fmt.Sprintf("spec.groups: %v", err)
 	}
 	if len(packed) > bundle.PartLimit {
-		return fmt.Errorf("spec.groups: %d bytes when compressed, more than the %d that one object can hold: split it into several AlertRules",
+		return fmt.Sprintf("spec.groups: %d bytes when compressed, more than the %d that one object can hold: split it into several AlertRules",
 			len(packed), bundle.PartLimit)
 	}
-	return nil
+	return ""
 }
 
 // Count is the number of rules in a spec.
@@ -91,14 +101,14 @@ func Count(spec *v1alpha1.AlertRuleSpec) int {
 
 // durations checks those that the API lets through and Prometheus does not, because they are too long for it. Its own
 // error names neither field nor rule.
-func durations(spec *v1alpha1.AlertRuleSpec) []error {
-	var errs []error
+func durations(spec *v1alpha1.AlertRuleSpec) []string {
+	var problems []string
 	one := func(at, name string, d v1alpha1.RuleDuration) {
 		if d == "" {
 			return
 		}
 		if _, err := model.ParseDuration(string(d)); err != nil {
-			errs = append(errs, fmt.Errorf("%s.%s: %q: %w", at, name, d, err))
+			problems = append(problems, fmt.Sprintf("%s.%s: %q: %v", at, name, d, err))
 		}
 	}
 	for _, g := range spec.Groups {
@@ -111,35 +121,35 @@ func durations(spec *v1alpha1.AlertRuleSpec) []error {
 			one(rule, "keep_firing_for", r.KeepFiringFor)
 		}
 	}
-	return errs
+	return problems
 }
 
 // check has the file parsed. The parser walks maps in any order, so what it says is sorted: the same rules must always
 // give the same error.
-func check(text []byte) error {
-	_, errs := rulefmt.Parse(text, false, model.UTF8Validation, parser.NewParser(parser.Options{}), promslog.NewNopLogger())
-	located := make([]error, 0, len(errs))
+func check(text []byte, p parser.Parser) []string {
+	_, errs := rulefmt.Parse(text, false, model.UTF8Validation, p, promslog.NewNopLogger())
+	located := make([]string, 0, len(errs))
 	for _, err := range errs {
 		located = append(located, locate(err))
 	}
-	slices.SortFunc(located, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-	return errors.Join(slices.CompactFunc(located, func(a, b error) bool { return a.Error() == b.Error() })...)
+	slices.Sort(located)
+	return slices.Compact(located)
 }
 
 // locate replaces the position in the rendered file, which nobody sees, by the field of the spec.
-func locate(err error) error {
+func locate(err error) string {
 	var in *rulefmt.Error
 	if !errors.As(err, &in) {
-		return fmt.Errorf("spec.groups: %w", err)
+		return fmt.Sprintf("spec.groups: %v", err)
 	}
 	cause := errors.Unwrap(&in.Err)
 	if cause == nil {
 		cause = in
 	}
 	if in.Rule == 0 {
-		return fmt.Errorf("spec.groups[%s]: %w", in.Group, cause)
+		return fmt.Sprintf("spec.groups[%s]: %v", in.Group, cause)
 	}
-	return fmt.Errorf("%s: %w", at(in.Group, in.Rule-1, in.RuleName), cause)
+	return fmt.Sprintf("%s: %v", at(in.Group, in.Rule-1, in.RuleName), cause)
 }
 
 // at is where a rule is, with its name: nobody likes counting rules.

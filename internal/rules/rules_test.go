@@ -56,7 +56,9 @@ func TestRenderWritesWhatWasPasted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := rules.File{Path: "monitoring_nodes.yaml", Text: []byte(everyField), Rules: 3}
+	// Only the operator's own label is added, to alerts.
+	published := strings.Replace(everyField, "    labels:\n      severity", "    labels:\n      hearth_alertrule: monitoring/nodes\n      severity", 1)
+	want := rules.File{Path: "monitoring_nodes.yaml", Text: []byte(published), Rules: 3}
 	if diff := cmp.Diff(want, file); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
