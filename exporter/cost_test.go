@@ -44,11 +44,11 @@ func TestAllocations(t *testing.T) {
 // connect serves what o asks for on loopback and returns a function that scrapes it and allocates next to nothing itself.
 func connect(t *testing.T, o *options) func() {
 	t.Helper()
-	set, err := o.collectors.New(slog.New(slog.DiscardHandler))
+	config, err := newConfiguration(nil, o, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler, err := newHandler(set, o.handler, slog.New(slog.DiscardHandler))
+	handler, err := newHandler(config, o.handler, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

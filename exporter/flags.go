@@ -15,6 +15,8 @@ import (
 
 // options are the parsed command line.
 type options struct {
+	flags      *flag.FlagSet
+	configFile string
 	collectors *collector.Options
 	handler    handlerOptions
 	web        web.FlagConfig
@@ -47,6 +49,7 @@ func parse(args []string, usage io.Writer) (*options, error) {
 
 func declare(flags *flag.FlagSet) *options {
 	o := &options{
+		flags:      flags,
 		collectors: collector.Declare(flags),
 		logLevel:   promslog.NewLevel(),
 		logFormat:  promslog.NewFormat(),
@@ -58,6 +61,7 @@ func declare(flags *flag.FlagSet) *options {
 		WebSystemdSocket:   flags.Bool("web.systemd-socket", false, "Use systemd socket activation listeners instead of port listeners."),
 		WebConfigFile:      flags.String("web.config.file", "", "Path to configuration file that can enable TLS or authentication."),
 	}
+	flags.StringVar(&o.configFile, "config.file", "", "File with settings of the collectors, which is loaded again when it changes and on SIGHUP: see docs/exporter.md.")
 	flags.StringVar(&o.handler.metricsPath, "web.telemetry-path", "/metrics", "Path under which to expose metrics.")
 	flags.BoolVar(&o.handler.withoutOwnMetrics, "web.disable-exporter-metrics", false, "Exclude metrics about the exporter itself (promhttp_*, process_*, go_*).")
 	flags.IntVar(&o.handler.maxRequests, "web.max-requests", 40, "Maximum number of parallel scrape requests. Use 0 to disable.")

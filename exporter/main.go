@@ -51,15 +51,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		debug.SetGCPercent(25) // what lives is small and a scrape leaves little: memory is worth more here than a rare collection
 	}
 	log := promslog.New(&promslog.Config{Level: o.logLevel, Format: o.logFormat, Writer: stderr})
-	set, err := o.collectors.New(log)
+	config, err := newConfiguration(args, o, log)
 	if err != nil {
 		return err
 	}
-	handler, err := newHandler(set, o.handler, log)
+	handler, err := newHandler(config, o.handler, log)
 	if err != nil {
 		return err
 	}
-	log.Info("starting", "version", version.Info(), "collectors", set.Names())
+	go config.follow(ctx)
+	log.Info("starting", "version", version.Info(), "collectors", config.now.Load().set.Names())
 	return serve(ctx, newServer(handler), &o.web, log)
 }
 

@@ -21,21 +21,26 @@ import (
 func newTestHandler(t *testing.T, args ...string) http.Handler {
 	t.Helper()
 	const host = "collector/testdata/host"
-	o, err := parse(append([]string{"--path.procfs", host + "/proc", "--path.sysfs", host + "/sys", "--path.rootfs", host + "/root",
-		"--collector.timeout=30s"}, args...), io.Discard)
+	h, _ := newTestConfiguration(t, slog.DiscardHandler, append([]string{"--path.procfs", host + "/proc", "--path.sysfs", host + "/sys",
+		"--path.rootfs", host + "/root", "--collector.timeout=30s"}, args...)...)
+	return h
+}
+
+func newTestConfiguration(t *testing.T, to slog.Handler, args ...string) (http.Handler, *configuration) {
+	t.Helper()
+	o, err := parse(args, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := slog.New(slog.DiscardHandler)
-	set, err := o.collectors.New(log)
+	config, err := newConfiguration(args, o, slog.New(to))
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler, err := newHandler(set, o.handler, log)
+	handler, err := newHandler(config, o.handler, slog.New(to))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return handler
+	return handler, config
 }
 
 func request(h http.Handler, method, url string) *httptest.ResponseRecorder {
@@ -185,6 +190,7 @@ func TestRefusals(t *testing.T) {
 		{[]string{"--path.procfs=none"}, "none"},
 		{[]string{"--log.level=loud"}, "log.level"},
 		{[]string{"stray"}, "stray"},
+		{[]string{"--config.file=none.yaml"}, "--config.file: open none.yaml"},
 	} {
 		if err := run(t.Context(), c.args, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: error %v, want %q in it", c.args, err, c.want)

@@ -26,20 +26,20 @@ const contentType = "text/plain; version=0.0.4; charset=utf-8"
 // metricsHandler answers scrapes. What the collectors say is text already; what is about the exporter itself comes from
 // a registry and is appended.
 type metricsHandler struct {
-	set   *collector.Set
-	build []byte               // node_exporter_build_info, which never changes
-	own   *prometheus.Registry // nil where it is not wanted
-	pages sync.Pool            // of *page
-	fails *prometheus.CounterVec
-	zip   *zipper
-	log   *changeLogger
+	config *configuration
+	build  []byte               // node_exporter_build_info, which never changes
+	own    *prometheus.Registry // nil where it is not wanted
+	pages  sync.Pool            // of *page
+	fails  *prometheus.CounterVec
+	zip    *zipper
+	log    *changeLogger
 }
 
 // A page is what one scrape writes into; it is used again for another.
 type page struct{ plain, zipped []byte }
 
-func newMetricsHandler(set *collector.Set, o handlerOptions, log *slog.Logger) (http.Handler, error) {
-	h := &metricsHandler{set: set, zip: newZipper(), log: &changeLogger{log: log}}
+func newMetricsHandler(config *configuration, o handlerOptions, log *slog.Logger) (http.Handler, error) {
+	h := &metricsHandler{config: config, zip: newZipper(), log: &changeLogger{log: log}}
 	h.pages.New = func() any { return &page{} }
 	build := prometheus.NewRegistry()
 	build.MustRegister(versioncollector.NewCollector("node_exporter"))
@@ -62,7 +62,8 @@ func newMetricsHandler(set *collector.Set, o handlerOptions, log *slog.Logger) (
 }
 
 func (h *metricsHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	names, err := h.names(r)
+	now := h.config.now.Load()
+	names, err := names(now.set, r)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
@@ -70,7 +71,8 @@ func (h *metricsHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p := h.pages.Get().(*page)
 	defer h.pages.Put(p)
 	p.plain = append(p.plain[:0], h.build...)
-	p.plain = h.set.Scrape(p.plain, names, budget(r.Header.Get("X-Prometheus-Scrape-Timeout-Seconds")))
+	p.plain = append(p.plain, now.said...)
+	p.plain = now.set.Scrape(p.plain, names, budget(r.Header.Get("X-Prometheus-Scrape-Timeout-Seconds")))
 	if h.own != nil {
 		p.plain = h.appendOwn(p.plain)
 	}
@@ -88,12 +90,12 @@ func (h *metricsHandler) appendOwn(b []byte) []byte {
 }
 
 // names are the collectors that the request asks for. Nearly none asks for less than all.
-func (h *metricsHandler) names(r *http.Request) ([]string, error) {
+func names(set *collector.Set, r *http.Request) ([]string, error) {
 	if r.URL.RawQuery == "" {
-		return h.set.Names(), nil
+		return set.Names(), nil
 	}
 	query := r.URL.Query()
-	return h.set.Select(query["collect[]"], query["exclude[]"])
+	return set.Select(query["collect[]"], query["exclude[]"])
 }
 
 func (h *metricsHandler) answer(w http.ResponseWriter, r *http.Request, p *page) {

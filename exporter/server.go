@@ -8,8 +8,6 @@ import (
 
 	"github.com/prometheus/common/version"
 	"github.com/prometheus/exporter-toolkit/web"
-
-	"github.com/hearth-monitoring/hearth/exporter/collector"
 )
 
 const healthPath = "/healthz"
@@ -33,7 +31,7 @@ func newServer(h http.Handler) *http.Server {
 }
 
 // newHandler serves the metrics, the health check and a page that links them.
-func newHandler(set *collector.Set, o handlerOptions, log *slog.Logger) (http.Handler, error) {
+func newHandler(config *configuration, o handlerOptions, log *slog.Logger) (http.Handler, error) {
 	landing, err := web.NewLandingPage(web.LandingConfig{
 		Name:        "Node Exporter",
 		Description: "Hearth's exporter of this node's metrics",
@@ -47,7 +45,7 @@ func newHandler(set *collector.Set, o handlerOptions, log *slog.Logger) (http.Ha
 	if err != nil {
 		return nil, fmt.Errorf("landing page: %w", err)
 	}
-	metrics, err := newMetricsHandler(set, o, log)
+	metrics, err := newMetricsHandler(config, o, log)
 	if err != nil {
 		return nil, err
 	}

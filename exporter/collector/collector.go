@@ -12,6 +12,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"time"
 
@@ -124,6 +125,21 @@ func Declare(flags *flag.FlagSet) *Options {
 		o.choices = append(o.choices, choice{l.name, l.byDefault, asked, l.declare(flags)})
 	}
 	return o
+}
+
+// Names of all collectors there are, also of those that don't run, sorted.
+func (o *Options) Names() []string {
+	names := make([]string, len(o.choices))
+	for i, c := range o.choices {
+		names[i] = c.name
+	}
+	slices.Sort(names)
+	return names
+}
+
+// ByDefault says whether a collector runs unless told otherwise.
+func (o *Options) ByDefault(name string) bool {
+	return slices.ContainsFunc(o.choices, func(c choice) bool { return c.name == name && c.byDefault })
 }
 
 // New makes the collectors that the parsed flags ask for.

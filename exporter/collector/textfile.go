@@ -171,6 +171,9 @@ type stringsFlag []string
 
 func (s *stringsFlag) String() string { return strings.Join(*s, ",") }
 
+// Repeatable says that a configuration file may have a list.
+func (s *stringsFlag) Repeatable() bool { return true }
+
 func (s *stringsFlag) Set(value string) error {
 	*s = append(*s, value)
 	return nil

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io/fs"
+	"runtime"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -14,6 +15,7 @@ import (
 type Dir struct {
 	path  string
 	fd    int
+	lost  runtime.Cleanup // closes one that nobody has any more
 	buf   []byte
 	names [][]byte
 	text  []byte // what names are cut out of
@@ -67,7 +69,7 @@ func (d *Dir) rewind() error {
 	if err != nil {
 		return err
 	}
-	d.fd = fd
+	d.fd, d.lost = fd, closeWhenLost(d, fd)
 	return nil
 }
 
@@ -103,6 +105,7 @@ func (d *Dir) cut() [][]byte {
 // Close lets go of the directory. Listing it again opens it again.
 func (d *Dir) Close() {
 	if d.fd >= 0 {
+		d.lost.Stop()
 		_ = unix.Close(d.fd)
 		d.fd = -1
 	}

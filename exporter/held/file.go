@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"runtime"
 	"strconv"
 	"sync/atomic"
 	"syscall"
@@ -54,6 +55,7 @@ type File struct {
 	fd   int // -1 when it is not open
 	held bool
 	buf  []byte
+	lost runtime.Cleanup // closes a held file that nobody has any more
 
 	opened int // times
 }
@@ -103,6 +105,7 @@ func (f *File) readOnce() (int, error) {
 		}
 	}
 	n, err := f.fill()
+	runtime.KeepAlive(f)
 	if !f.held || gone(err) {
 		f.Close()
 	}
@@ -127,8 +130,17 @@ func (f *File) open() error {
 		return err
 	}
 	f.fd, f.held = fd, f.room.enter()
+	if f.held {
+		f.lost = closeWhenLost(f, fd)
+	}
 	f.opened++
 	return nil
+}
+
+// closeWhenLost closes a descriptor when the garbage collector finds that nobody has what it belongs to any more. So a
+// collector needs no end: what replaced it at a reload does not know whether it is still stuck in one of its files.
+func closeWhenLost[T any](of *T, fd int) runtime.Cleanup {
+	return runtime.AddCleanup(of, func(fd int) { _ = unix.Close(fd) }, fd)
 }
 
 // replaced says whether the open file lost its name, which is what happens to one that another is renamed over.
@@ -150,6 +162,7 @@ func (f *File) fill() (int, error) {
 		}
 		got, err := unix.Pread(f.fd, f.buf[n:], int64(n))
 		if errors.Is(err, unix.ESPIPE) { // no file at all: it can be read once
+			f.lost.Stop()
 			f.release()
 			got, err = unix.Read(f.fd, f.buf[n:])
 		}
@@ -181,6 +194,7 @@ func (f *File) Close() {
 	if f.fd < 0 {
 		return
 	}
+	f.lost.Stop()
 	_ = unix.Close(f.fd)
 	f.fd = -1
 	f.release()
