@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -17,7 +18,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/webhook"
 
+	"github.com/hearth-monitoring/hearth/admission"
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 	"github.com/hearth-monitoring/hearth/controllers"
 	"github.com/hearth-monitoring/hearth/internal/stack"
@@ -34,6 +37,9 @@ type options struct {
 	image, metricsAddress, probeAddress string
 	leaderElect                         bool
 	logLevel, logFormat                 string
+	webhook                             bool
+	webhookPort                         int
+	namespace                           string
 }
 
 func main() {
@@ -51,6 +57,9 @@ func parse(args []string) options {
 	fs.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "address of /metrics, over HTTPS, for clients that the API server lets; 0 switches it off")
 	fs.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
 	fs.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
+	fs.BoolVar(&o.webhook, "webhook", true, "answer the API server's admission reviews; without it objects are judged by their status alone")
+	fs.IntVar(&o.webhookPort, "webhook-port", 9443, "port of the webhook")
+	fs.StringVar(&o.namespace, "namespace", os.Getenv("HEARTH_NAMESPACE"), "namespace of the operator, where the webhook's certificate is kept; default: $HEARTH_NAMESPACE")
 	fs.BoolVar(&o.version, "version", false, "print the version and exit")
 	fs.StringVar(&o.logFormat, "log-format", "json", "json or text")
 	_ = fs.Parse(args) // ExitOnError
@@ -78,6 +87,7 @@ func run(o options) error {
 	if err != nil {
 		return fmt.Errorf("find the cluster: %w", err)
 	}
+	keeper := &admission.Keeper{}
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme: scheme,
 		Cache:  controllers.CacheOptions(),
@@ -88,6 +98,7 @@ func run(o options) error {
 			// HTTP/2 has had too many denial-of-service holes for an endpoint that a scraper reads over one connection.
 			TLSOpts: []func(*tls.Config){func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} }},
 		},
+		WebhookServer:          webhook.NewServer(webhook.Options{Port: o.webhookPort, TLSOpts: []func(*tls.Config){serving(keeper)}}),
 		HealthProbeBindAddress: o.probeAddress,
 		LeaderElection:         o.leaderElect,
 		LeaderElectionID:       "hearth.monitoring.hearth.dev",
@@ -98,7 +109,8 @@ func run(o options) error {
 		return fmt.Errorf("set up: %w", err)
 	}
 	ctx := ctrl.SetupSignalHandler()
-	if err := register(ctx, mgr, stack.Images{Hearth: o.image, PrometheusVersion: prometheusVersion}); err != nil {
+	images := stack.Images{Hearth: o.image, PrometheusVersion: prometheusVersion}
+	if err := errors.Join(register(ctx, mgr, images), o.answer(mgr, keeper, images)); err != nil {
 		return fmt.Errorf("set up: %w", err)
 	}
 	return mgr.Start(ctx)
@@ -119,6 +131,30 @@ func register(ctx context.Context, mgr ctrl.Manager, images stack.Images) error 
 		mgr.AddHealthzCheck("ping", healthz.Ping),
 		mgr.AddReadyzCheck("ping", healthz.Ping),
 	)
+}
+
+// answer adds the webhook.
+func (o options) answer(mgr ctrl.Manager, keeper *admission.Keeper, images stack.Images) error {
+	if !o.webhook {
+		return nil
+	}
+	if o.namespace == "" {
+		return errors.New("the webhook needs --namespace (or HEARTH_NAMESPACE), where its certificate is kept: set it, or --webhook=false")
+	}
+	for path, handler := range admission.Handlers(images) {
+		mgr.GetWebhookServer().Register(path, handler)
+	}
+	return mgr.Add(&controllers.WebhookCertificate{
+		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Keeper: keeper, Namespace: o.namespace, Now: time.Now,
+	})
+}
+
+// serving has the certificate asked for at each handshake, because it changes.
+func serving(keeper *admission.Keeper) func(*tls.Config) {
+	return func(c *tls.Config) {
+		c.GetCertificate = keeper.Get
+		c.NextProtos = []string{"http/1.1"} // as for the metrics
+	}
 }
 
 func newLogger(o options) (logr.Logger, error) {
