@@ -37,7 +37,7 @@ func Handlers(images stack.Images) map[string]http.Handler {
 	return map[string]http.Handler{
 		PathAlertRules: &admission.Webhook{Handler: reviewer[*v1alpha1.AlertRule]{
 			kind: "AlertRule", empty: func() *v1alpha1.AlertRule { return &v1alpha1.AlertRule{} },
-			spec: func(o *v1alpha1.AlertRule) any { return o.Spec }, judge: alertRule,
+			spec: func(o *v1alpha1.AlertRule) any { return o.Spec }, judge: alertRules{slots: make(chan struct{}, testers)}.judge,
 		}},
 		PathPrometheusServers: &admission.Webhook{Handler: reviewer[*v1alpha1.PrometheusServer]{
 			kind: "PrometheusServer", empty: func() *v1alpha1.PrometheusServer { return &v1alpha1.PrometheusServer{} },
@@ -56,7 +56,7 @@ type reviewer[T client.Object] struct {
 	empty func() T
 	spec  func(T) any
 	// judge says what is wrong with an object, and what is only doubtful.
-	judge func(T) (field.ErrorList, []string)
+	judge func(context.Context, T) (field.ErrorList, []string)
 }
 
 // Handle lets an object in or says what is wrong with it.
@@ -75,7 +75,7 @@ func (r reviewer[T]) Handle(ctx context.Context, req admission.Request) (out adm
 	if object.GetDeletionTimestamp() != nil || !r.changed(req, object) {
 		return admission.Allowed("")
 	}
-	problems, warnings := r.judge(object)
+	problems, warnings := r.judge(ctx, object)
 	if len(problems) == 0 {
 		return admission.Allowed("").WithWarnings(warnings...)
 	}

@@ -1,24 +1,80 @@
 package admission
 
 import (
+	"context"
+	"strings"
+	"time"
+
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 	"github.com/hearth-monitoring/hearth/internal/promconfig"
 	"github.com/hearth-monitoring/hearth/internal/rules"
 	"github.com/hearth-monitoring/hearth/internal/stack"
+	"github.com/hearth-monitoring/hearth/ruletest"
 )
 
-func alertRule(ar *v1alpha1.AlertRule) (field.ErrorList, []string) {
-	if _, err := rules.Render(ar); err != nil {
-		return field.ErrorList{{Type: field.ErrorTypeInvalid, Field: "spec.groups", BadValue: field.OmitValueType{}, Detail: err.Error()}}, nil
+// testTime is how long somebody who applies an AlertRule waits for its unit tests. Those that take longer go on without
+// keeping anybody waiting: the status says what came of them.
+const testTime = time.Second
+
+// testers bounds how many objects' tests run for admission at once; more are left to the reconciler.
+const testers = 2
+
+type alertRules struct{ slots chan struct{} }
+
+func (j alertRules) judge(ctx context.Context, ar *v1alpha1.AlertRule) (field.ErrorList, []string) {
+	verdict := rules.Judge(ar)
+	if len(verdict.Problems) > 0 {
+		var out field.ErrorList
+		for _, p := range verdict.Problems {
+			out = append(out, problem(p))
+		}
+		return out, verdict.Warnings
 	}
-	return nil, nil
+	failures, warning := j.test(ctx, ar)
+	if warning != "" {
+		verdict.Warnings = append(verdict.Warnings, warning)
+	}
+	return failures, verdict.Warnings
+}
+
+// test runs the unit tests, if that takes a moment only.
+func (j alertRules) test(ctx context.Context, ar *v1alpha1.AlertRule) (field.ErrorList, string) {
+	select {
+	case j.slots <- struct{}{}:
+		defer func() { <-j.slots }()
+	default:
+		return nil, ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, testTime)
+	defer cancel()
+	result := ruletest.Run(ctx, ar, ruletest.DefaultLimits())
+	switch {
+	case result.Passed:
+		return nil, ""
+	case ctx.Err() != nil:
+		return nil, "spec.tests: these take more than a second; the condition Tested will say whether they pass, and the rules are loaded if they do"
+	}
+	var out field.ErrorList
+	for _, f := range result.Failures {
+		out = append(out, field.Invalid(field.NewPath("spec", "tests"), field.OmitValueType{}, f))
+	}
+	return out, ""
+}
+
+// problem is a problem as the API reports it: its text begins with the field.
+func problem(text string) *field.Error {
+	at, detail, ok := strings.Cut(text, ": ")
+	if !ok {
+		at, detail = "spec", text
+	}
+	return &field.Error{Type: field.ErrorTypeInvalid, Field: at, BadValue: field.OmitValueType{}, Detail: detail}
 }
 
 // server judges a declaration by itself: what else there is in the cluster may come later.
-func server(images stack.Images) func(*v1alpha1.PrometheusServer) (field.ErrorList, []string) {
-	return func(ps *v1alpha1.PrometheusServer) (field.ErrorList, []string) {
+func server(images stack.Images) func(context.Context, *v1alpha1.PrometheusServer) (field.ErrorList, []string) {
+	return func(_ context.Context, ps *v1alpha1.PrometheusServer) (field.ErrorList, []string) {
 		s, problems := stack.Resolve(stack.Inputs{Server: ps, Images: images})
 		if problems = byItself(problems); len(problems) > 0 || s == nil {
 			return problems, nil
@@ -30,8 +86,8 @@ func server(images stack.Images) func(*v1alpha1.PrometheusServer) (field.ErrorLi
 	}
 }
 
-func exporter(images stack.Images) func(*v1alpha1.NodeExporter) (field.ErrorList, []string) {
-	return func(ne *v1alpha1.NodeExporter) (field.ErrorList, []string) {
+func exporter(images stack.Images) func(context.Context, *v1alpha1.NodeExporter) (field.ErrorList, []string) {
+	return func(_ context.Context, ne *v1alpha1.NodeExporter) (field.ErrorList, []string) {
 		_, problems := stack.ResolveExporter(stack.ExporterInputs{Exporter: ne, Images: images})
 		return byItself(problems), nil
 	}

@@ -176,6 +176,16 @@ func TestWebhookAnswersAtApply(t *testing.T) {
 		t.Error("an edit that breaks a rule was taken")
 	}
 
+	t.Run("doubts are shown and stop nothing", func(t *testing.T) {
+		h.taken()
+		doubtful := ruleOf("doubtful", "up == 0")
+		g := &doubtful.Spec.Groups[0]
+		g.Rules = append(g.Rules, g.Rules[0])
+		h.create(t, doubtful)
+		if got := strings.Join(h.taken(), "\n"); !strings.Contains(got, "spec.groups[checkout].rules[1] (TooSlow): has the name and the labels of") {
+			t.Errorf("warned of: %s", got)
+		}
+	})
 	t.Run("what is in the cluster already can be labelled, and deleted", func(t *testing.T) {
 		before.Labels = map[string]string{"team": "infra"}
 		must(t, h.api.Update(t.Context(), before))
