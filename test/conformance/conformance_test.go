@@ -6,9 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
-	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,7 +13,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/hearth-monitoring/hearth/test/compare"
+	"github.com/hearth-monitoring/hearth/test/peer"
 )
 
 // What must be equal, at least. These only grow: who adds a collector raises them to what the test prints.
@@ -56,18 +55,21 @@ func unfixed(name string) bool {
 }
 
 func TestGolden(t *testing.T) {
-	module := moduleDir(t)
+	module, err := peer.Dir(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	fixtures := filepath.Join(module, "collector/fixtures")
 	golden := readGolden(t, filepath.Join(fixtures, "e2e-output.txt"))
-	e := start(t, fixtures)
+	e, names := start(t, fixtures)
 
 	var rows []string
 	var families, equalFamilies, samples int
 	said := map[string]bool{}
-	for _, collector := range e.collectors {
-		ours := e.scrape(t, collector)
-		if success := ours["node_scrape_collector_success"].samples[fmt.Sprintf("{collector=%q}", collector)]; success != 1 {
-			t.Errorf("%s failed:\n%s", collector, e.log)
+	for _, collector := range names {
+		ours := scrape(t, e, collector)
+		if success := ours["node_scrape_collector_success"].Samples[fmt.Sprintf("{collector=%q}", collector)]; success != 1 {
+			t.Errorf("%s failed:\n%s", collector, e.Log())
 		}
 		row := struct{ claimed, equal, samples int }{}
 		for _, name := range slices.Sorted(maps.Keys(ours)) {
@@ -79,13 +81,13 @@ func TestGolden(t *testing.T) {
 			}
 			said[name] = true
 			row.claimed++
-			diff := differences(name, golden[name], ours[name])
+			diff := compare.Golden(name, golden[name], ours[name])
 			if len(diff) > 0 {
 				t.Errorf("%s:\n\t%s", collector, strings.Join(diff, "\n\t"))
 				continue
 			}
 			row.equal++
-			row.samples += len(ours[name].samples)
+			row.samples += len(ours[name].Samples)
 		}
 		rows = append(rows, fmt.Sprintf("| %s | %d | %d | %d |", collector, row.claimed, row.equal, row.samples))
 		families, equalFamilies, samples = families+row.claimed, equalFamilies+row.equal, samples+row.samples
@@ -101,7 +103,7 @@ func TestGolden(t *testing.T) {
 }
 
 // missing counts the golden families that nobody says, by the word that names their subsystem.
-func missing(golden map[string]family, said map[string]bool) string {
+func missing(golden map[string]compare.Family, said map[string]bool) string {
 	counts := map[string]int{}
 	for name := range golden {
 		if !said[name] && !variable().MatchString(name) {
@@ -116,49 +118,24 @@ func missing(golden map[string]family, said map[string]bool) string {
 	return strings.Join(out, ", ")
 }
 
-func moduleDir(t *testing.T) string {
-	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/prometheus/node_exporter").Output()
-	if err != nil {
-		t.Fatalf("find node_exporter's module: %v", err)
-	}
-	dir := strings.TrimSpace(string(out))
-	if dir == "" {
-		t.Fatal("node_exporter's module is not downloaded: run go mod download")
-	}
-	return dir
-}
-
-func readGolden(t *testing.T, path string) map[string]family {
+func readGolden(t *testing.T, path string) map[string]compare.Family {
 	t.Helper()
 	file, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = file.Close() }()
-	golden, err := read(file)
+	golden, err := compare.Read(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return golden
 }
 
-// exporter is ours, which runs.
-type exporter struct {
-	url        string
-	log        *bytes.Buffer
-	collectors []string
-}
-
-func start(t *testing.T, fixtures string) *exporter {
+// start runs ours on the fixtures and returns the collectors that can be compared there.
+func start(t *testing.T, fixtures string) (*peer.Exporter, []string) {
 	t.Helper()
 	dir := t.TempDir()
-	binary := filepath.Join(dir, "node_exporter")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./exporter")
-	build.Dir = "../.."
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
 	for _, archive := range []string{"sys", "udev"} {
 		if err := unpack(filepath.Join(fixtures, archive+".ttar"), dir); err != nil {
 			t.Fatal(err)
@@ -166,28 +143,57 @@ func start(t *testing.T, fixtures string) *exporter {
 	}
 	procOf(t, fixtures, filepath.Join(dir, "proc"))
 
-	help, err := exec.CommandContext(t.Context(), binary, "--help").CombinedOutput()
+	binary, err := peer.BuildOurs(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &exporter{log: &bytes.Buffer{}}
+	usage := help(t, binary)
+	var names []string
 	args := []string{"--collector.disable-defaults", "--web.disable-exporter-metrics", "--collector.timeout=30s", "--path.procfs=" + dir + "/proc",
 		"--path.sysfs=" + dir + "/sys", "--path.udev.data=" + dir + "/udev/data", "--path.rootfs=" + fixtures}
-	for _, m := range regexp.MustCompile(`(?m)^  --\[no-\]collector\.([a-z_]+)$`).FindAllStringSubmatch(string(help), -1) {
-		if !unfixed(m[1]) && m[1] != "disable" {
-			e.collectors = append(e.collectors, m[1])
-			args = append(args, "--collector."+m[1])
+	for _, name := range collectors(usage) {
+		if !unfixed(name) {
+			names = append(names, name)
+			args = append(args, "--collector."+name)
 		}
 	}
 	for _, flag := range flags(fixtures) {
 		name, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(flag, "--no-"), "--"), "=")
-		if regexp.MustCompile(`(?m)--(\[no-\])?` + regexp.QuoteMeta(name) + `(=|$)`).Match(help) {
+		if regexp.MustCompile(`(?m)--(\[no-\])?` + regexp.QuoteMeta(name) + `(=|$)`).MatchString(usage) {
 			args = append(args, flag)
 		} else {
 			t.Logf("we don't have %s", flag)
 		}
 	}
-	e.run(t, binary, args)
+	return run(t, binary, args...), names
+}
+
+// help is what --help says.
+func help(t *testing.T, binary string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), binary, "--help").CombinedOutput()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
+// collectors are those that --help has a switch for.
+func collectors(usage string) []string {
+	var names []string
+	for _, m := range regexp.MustCompile(`(?m)^ +--\[no-\]collector\.([a-z_]+)\b(?:[^.\w-]|$)`).FindAllStringSubmatch(usage, -1) {
+		names = append(names, m[1])
+	}
+	return names
+}
+
+func run(t *testing.T, binary string, args ...string) *peer.Exporter {
+	t.Helper()
+	e, err := peer.Start(context.WithoutCancel(t.Context()), binary, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Stop)
 	return e
 }
 
@@ -216,48 +222,15 @@ func procOf(t *testing.T, fixtures, proc string) {
 	}
 }
 
-func (e *exporter) run(t *testing.T, binary string, args []string) {
+func scrape(t *testing.T, e *peer.Exporter, collector string) map[string]compare.Family {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	body, err := e.Get(t.Context(), collector)
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	e.url = "http://" + address + "/metrics"
-	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, binary, append(args, "--web.listen-address="+address)...)
-	cmd.Stderr = e.log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cancel()
-		_ = cmd.Wait()
-	})
-	for range 100 {
-		answer, err := http.Get(e.url)
-		if err == nil {
-			_ = answer.Body.Close()
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	t.Fatalf("it does not answer:\n%s", e.log)
-}
-
-func (e *exporter) scrape(t *testing.T, collector string) map[string]family {
-	t.Helper()
-	answer, err := http.Get(e.url + "?collect[]=" + url.QueryEscape(collector))
+	families, err := compare.Read(bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
-	}
-	defer func() { _ = answer.Body.Close() }()
-	families, err := read(answer.Body)
-	if err != nil || answer.StatusCode != http.StatusOK {
-		t.Fatalf("%s: %v", answer.Status, err)
 	}
 	return families
 }

@@ -6,67 +6,39 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
+
+	"github.com/hearth-monitoring/hearth/test/peer"
 )
 
 // exporter is one that runs.
 type exporter struct {
-	cmd    *exec.Cmd
-	log    *bytes.Buffer
-	url    string
+	*peer.Exporter
 	client *http.Client
 
 	cpu, user, sys float64 // ms of all measured scrapes
-	scrapes        int
-	plain, zipped  int // bytes of an answer
+	scrapes        int     // that were measured
+	asked          int     // all
+	plain, zipped  int     // bytes of an answer
 }
 
 func start(ctx context.Context, binary string, flags []string) (*exporter, error) {
-	address, err := freeAddress()
+	e, err := peer.Start(ctx, binary, flags...)
 	if err != nil {
 		return nil, err
 	}
-	e := &exporter{url: "http://" + address + "/metrics", log: &bytes.Buffer{},
-		client: &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableCompression: true}}}
-	e.cmd = exec.CommandContext(ctx, binary, append(flags, "--web.listen-address="+address)...)
-	e.cmd.Stderr = e.log
-	if err := e.cmd.Start(); err != nil {
-		return nil, err
-	}
-	for range 100 {
-		if _, err = e.get(ctx); err == nil {
-			return e, nil
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	e.stop()
-	return nil, fmt.Errorf("%s does not answer: %w\n%s", binary, err, e.log)
-}
-
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String(), nil
-}
-
-func (e *exporter) stop() {
-	_ = e.cmd.Process.Kill()
-	_ = e.cmd.Wait()
+	return &exporter{Exporter: e, client: &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableCompression: true}}}, nil
 }
 
 // get scrapes with the headers that Prometheus 3 sends.
 func (e *exporter) get(ctx context.Context) ([]byte, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, e.url, nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, e.URL, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +50,7 @@ func (e *exporter) get(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = answer.Body.Close() }()
+	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK || answer.Header.Get("Content-Encoding") != "gzip" {
 		return nil, fmt.Errorf("%s, encoding %q", answer.Status, answer.Header.Get("Content-Encoding"))
 	}
@@ -97,6 +69,7 @@ func (e *exporter) scrape(ctx context.Context, n int, counts bool) error {
 			return err
 		}
 	}
+	e.asked += n
 	cpuAfter, userAfter, sysAfter, err := e.times()
 	if err != nil {
 		return err
@@ -108,7 +81,7 @@ func (e *exporter) scrape(ctx context.Context, n int, counts bool) error {
 	return e.check(body)
 }
 
-// check refuses an answer in which a collector failed: it would be cheap.
+// check refuses an answer without the host's series: it would be cheap.
 func (e *exporter) check(body []byte) error {
 	unzipped, err := gzip.NewReader(bytes.NewReader(body))
 	if err != nil {
@@ -119,9 +92,9 @@ func (e *exporter) check(body []byte) error {
 		return err
 	}
 	e.plain, e.zipped = len(text), len(body)
-	for line := range strings.Lines(string(text)) {
-		if strings.HasPrefix(line, "node_scrape_collector_success") && !strings.HasSuffix(line, " 1\n") {
-			return fmt.Errorf("%s: %s%s", e.cmd.Path, line, e.log)
+	for _, collector := range strings.Fields(common) {
+		if want := fmt.Sprintf("node_scrape_collector_success{collector=%q} 1\n", collector); !strings.Contains(string(text), want) {
+			return fmt.Errorf("no %s%s", want, e.Log())
 		}
 	}
 	return nil
@@ -129,10 +102,34 @@ func (e *exporter) check(body []byte) error {
 
 func (e *exporter) perScrape() float64 { return e.cpu / float64(e.scrapes) }
 
+// memory is the resident memory after so many scrapes in all, and then after 40 at the same time.
+func (e *exporter) memory(ctx context.Context, scrapes int) (string, error) {
+	if scrapes == 0 {
+		return "-", nil
+	}
+	if err := e.scrape(ctx, max(scrapes-e.asked, 0), false); err != nil && e.asked < scrapes {
+		return "", err
+	}
+	after := e.resident()
+	const parallel = 40
+	errs := make([]error, parallel)
+	var wg sync.WaitGroup
+	for i := range parallel {
+		wg.Go(func() { _, errs[i] = e.get(ctx) })
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return "", err
+		}
+	}
+	return fmt.Sprintf("%.1f, %.1f", after, e.resident()), nil
+}
+
 // times are the milliseconds that the process has run: all of it to the nanosecond, from the scheduler's count for each
 // thread, and how it divides, in ticks of 10 ms.
 func (e *exporter) times() (cpu, user, sys float64, err error) {
-	dir := fmt.Sprintf("/proc/%d", e.cmd.Process.Pid)
+	dir := fmt.Sprintf("/proc/%d", e.PID)
 	tasks, err := filepath.Glob(dir + "/task/*/schedstat")
 	if err != nil || len(tasks) == 0 {
 		return 0, 0, 0, fmt.Errorf("no %s/task/*/schedstat (%v)", dir, err)
@@ -168,7 +165,7 @@ func (e *exporter) times() (cpu, user, sys float64, err error) {
 
 // resident is the process's resident memory in MB.
 func (e *exporter) resident() float64 {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", e.cmd.Process.Pid))
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", e.PID))
 	if err != nil {
 		return 0
 	}

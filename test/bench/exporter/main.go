@@ -1,8 +1,10 @@
 // The exporter's bench measures what a scrape costs: it builds node_exporter from its module and ours from this
 // repository, starts both on loopback with the same collectors, scrapes them in turns with Prometheus' request headers and
-// prints the processor time of each process. Run it with
+// prints Markdown tables of the processor time and memory of each process. Run it with
 //
-//	cd test/bench/exporter && go run .
+//	go run ./test/bench/exporter
+//
+// -table and -only run a part of it.
 package main
 
 import (
@@ -13,31 +15,35 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
-	"time"
+
+	"github.com/hearth-monitoring/hearth/test/peer"
 )
 
-// collectors are those of the small node that both have.
-const collectors = "cpu diskstats filefd filesystem loadavg meminfo netclass netdev netstat sockstat stat time uname vmstat"
+// common are the collectors that nearly every node has something for; both exporters have them.
+const common = "cpu diskstats filefd filesystem loadavg meminfo netclass netdev netstat sockstat stat time uname vmstat"
 
 type options struct {
-	scrapes, rounds int
-	only            string
+	scrapes, rounds, memory int
+	table, only             string
 }
 
 func main() {
 	var o options
-	flag.IntVar(&o.scrapes, "scrapes", 100, "scrapes in a round")
+	flag.IntVar(&o.scrapes, "scrapes", 100, "scrapes in a round, a fifth of it on a large node")
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds, each of which is both exporters in turn")
-	flag.StringVar(&o.only, "only", "", "run only the scenarios whose name has this in it")
+	flag.IntVar(&o.memory, "memory", 1000, "scrapes after which the memory is read; 0 leaves memory out")
+	flag.StringVar(&o.table, "table", "", "print only this table: cost or growth")
+	flag.StringVar(&o.only, "only", "", "run only the rows whose node has this in its name")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
-	defer cancel()
-	if err := run(ctx, o); err != nil {
+	err := run(ctx, o)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1) //nolint:gocritic // nothing is left to stop
+		os.Exit(1)
 	}
 }
 
@@ -47,110 +53,182 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	binaries, err := build(ctx, dir)
+	b, err := build(ctx, dir)
 	if err != nil {
 		return err
 	}
-	fmt.Println("| node | exporter | CPU ms/scrape | times less | user ms | sys ms | RSS MB | bytes | gzip |")
-	fmt.Println("|---|---|---|---|---|---|---|---|---|")
-	for _, s := range scenarios(dir) {
-		if !strings.Contains(s.name, o.only) {
+	for _, t := range sections() {
+		if !strings.Contains(t.name, o.table) {
 			continue
 		}
-		if err := s.measure(ctx, binaries, o); err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
+		fmt.Print("\n| node | collectors | node_exporter ms | ours ms | times less | ours user + system | our allocations | answer KB, gzip | our RSS MB, 40 in parallel | node_exporter's |\n",
+			"|---|---|---|---|---|---|---|---|---|---|\n")
+		for _, s := range t.rows {
+			if !strings.Contains(s.name, o.only) {
+				continue
+			}
+			row, err := s.measure(ctx, b, o)
+			if err != nil {
+				return fmt.Errorf("%s: %w", s.name, err)
+			}
+			fmt.Println(row)
 		}
 	}
 	return nil
 }
 
-// build returns the two binaries, node_exporter's first. Neither has cgo, as neither has in its released image.
-func build(ctx context.Context, dir string) ([]string, error) {
-	theirs, ours := filepath.Join(dir, "node_exporter"), filepath.Join(dir, "ours")
-	for _, b := range []struct{ in, out, pkg string }{
-		{".", theirs, "github.com/prometheus/node_exporter"},
-		{"../../..", ours, "./exporter"},
-	} {
-		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", b.out, b.pkg)
-		cmd.Dir, cmd.Stderr = b.in, os.Stderr
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if err := cmd.Run(); err != nil {
-			return nil, fmt.Errorf("build %s: %w", b.pkg, err)
+// binaries are what is measured, and our test, which counts allocations from within.
+type binaries struct{ theirs, ours, test string }
+
+func build(ctx context.Context, dir string) (binaries, error) {
+	b := binaries{test: filepath.Join(dir, "exporter.test")}
+	var err error
+	if b.theirs, err = peer.Build(ctx, dir); err != nil {
+		return b, err
+	}
+	if b.ours, err = peer.BuildOurs(ctx, dir); err != nil {
+		return b, err
+	}
+	out, err := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-o", b.test, "github.com/hearth-monitoring/hearth/exporter").CombinedOutput()
+	if err != nil {
+		return b, fmt.Errorf("build the test: %w\n%s", err, out)
+	}
+	return b, nil
+}
+
+// A section is rows that belong together.
+type section struct {
+	name string
+	rows []scenario
+}
+
+// A scenario is a row: a node to scrape, this one or a generated one, and what to collect.
+type scenario struct {
+	name       string
+	tree       *tree  // nil: this node
+	collectors string // empty: the defaults of each
+}
+
+func sections() []section {
+	big := tree{cpus: 64, interfaces: 101, disks: 20, mounts: 264}
+	growth := section{name: "growth"}
+	grow := func(what string, sizes []int, set func(*tree, int)) {
+		for _, n := range sizes {
+			t := tree{cpus: 4, interfaces: 4, disks: 2, mounts: 8}
+			set(&t, n)
+			growth.rows = append(growth.rows, scenario{fmt.Sprintf("%d %s", n, what), &t, common})
 		}
 	}
-	return []string{theirs, ours}, nil
-}
-
-// A scenario is a node to scrape: this one, or a generated one.
-type scenario struct {
-	name   string
-	tree   *tree
-	theirs []string // flags that node_exporter needs in addition
-}
-
-func scenarios(dir string) []scenario {
-	generated := func(name string, t tree) scenario {
-		t.dir = filepath.Join(dir, strings.ReplaceAll(name, " ", "-"))
-		return scenario{name, &t, []string{"--no-collector.netdev.netlink"}} // which would answer for this node
-	}
-	return []scenario{
-		{name: "this node"},
-		generated("small", tree{cpus: 4, interfaces: 4, disks: 2, mounts: 8}),
-		generated("big", tree{cpus: 64, interfaces: 101, disks: 20, mounts: 264}),
-		generated("8 cpus", tree{cpus: 8, interfaces: 4, disks: 2, mounts: 8}),
-		generated("128 cpus", tree{cpus: 128, interfaces: 4, disks: 2, mounts: 8}),
-		generated("500 interfaces", tree{cpus: 8, interfaces: 500, disks: 2, mounts: 8}),
-		generated("200 disks", tree{cpus: 8, interfaces: 4, disks: 200, mounts: 8}),
+	grow("CPUs", []int{8, 32, 128}, func(t *tree, n int) { t.cpus = n })
+	grow("interfaces", []int{4, 100, 500}, func(t *tree, n int) { t.interfaces = n })
+	grow("disks", []int{2, 50, 200}, func(t *tree, n int) { t.disks = n })
+	return []section{
+		{"cost", []scenario{{"this node", nil, common}, {"this node", nil, ""}, {"big", &big, common}, {"big", &big, ""}}},
+		growth,
 	}
 }
 
-func (s scenario) flags(theirs bool) []string {
+// flags are those for both. node_exporter's defaults are more than ours: it is given ours.
+func (s scenario) flags(defaults []string) []string {
+	names := strings.Fields(s.collectors)
+	if len(names) == 0 {
+		names = defaults
+	}
 	flags := []string{"--web.disable-exporter-metrics", "--collector.disable-defaults"}
-	for _, c := range strings.Fields(collectors) {
+	for _, c := range names {
 		flags = append(flags, "--collector."+c)
 	}
 	if s.tree != nil {
 		flags = append(flags, "--path.procfs="+s.tree.dir+"/proc", "--path.sysfs="+s.tree.dir+"/sys", "--path.rootfs="+s.tree.dir+"/root",
 			"--path.udev.data="+s.tree.dir+"/udev")
-		if theirs {
-			flags = append(flags, s.theirs...)
-		}
 	}
 	return flags
 }
 
 // measure scrapes both in turns, so that what else the machine does meets both.
-func (s scenario) measure(ctx context.Context, binaries []string, o options) error {
-	if s.tree != nil {
-		if err := s.tree.write(); err != nil {
-			return err
-		}
-		defer func() { _ = os.RemoveAll(s.tree.dir) }()
-	}
-	var both []*exporter
-	for i, binary := range binaries {
-		e, err := start(ctx, binary, s.flags(i == 0))
-		if err != nil {
-			return err
-		}
-		defer e.stop()
-		both = append(both, e)
-	}
+func (s scenario) measure(ctx context.Context, b binaries, o options) (string, error) {
 	scrapes := o.scrapes
-	if s.tree != nil && s.tree.interfaces+s.tree.disks+s.tree.cpus > 100 {
-		scrapes = max(scrapes/5, 1)
+	if s.tree != nil {
+		s.tree.dir = filepath.Join(filepath.Dir(b.ours), "node")
+		defer func() { _ = os.RemoveAll(s.tree.dir) }()
+		if err := s.tree.write(); err != nil {
+			return "", err
+		}
+		if s.tree.interfaces+s.tree.disks+s.tree.cpus > 100 {
+			scrapes = max(scrapes/5, 1)
+		}
 	}
+	defaults, err := defaultCollectors(ctx, b.ours)
+	if err != nil {
+		return "", err
+	}
+	flags := s.flags(defaults)
+	count, err := allocations(ctx, b.test, flags)
+	if err != nil {
+		return "", err
+	}
+	theirFlags := flags
+	if s.tree != nil {
+		theirFlags = append(theirFlags, "--no-collector.netdev.netlink", "--no-collector.arp.netlink") // which would answer for this node
+	}
+	theirs, err := start(ctx, b.theirs, theirFlags)
+	if err != nil {
+		return "", err
+	}
+	defer theirs.Stop()
+	ours, err := start(ctx, b.ours, flags)
+	if err != nil {
+		return "", err
+	}
+	defer ours.Stop()
 	for round := range o.rounds + 1 {
-		for _, e := range both {
+		for _, e := range []*exporter{theirs, ours} {
 			if err := e.scrape(ctx, scrapes, round > 0); err != nil { // the first warms up
-				return err
+				return "", err
 			}
 		}
 	}
-	theirs := both[0].perScrape()
-	for i, e := range both {
-		fmt.Printf("| %s | %s | %.2f | %.1f | %.2f | %.2f | %.1f | %d | %d |\n", s.name, []string{"node_exporter", "ours"}[i], e.perScrape(),
-			theirs/e.perScrape(), e.user/float64(e.scrapes), e.sys/float64(e.scrapes), e.resident(), e.plain, e.zipped)
+	ourMemory, err := ours.memory(ctx, o.memory)
+	if err != nil {
+		return "", err
 	}
-	return nil
+	theirMemory := "-" // a thousand of its scrapes of a large node take minutes
+	if s.tree == nil {
+		if theirMemory, err = theirs.memory(ctx, o.memory); err != nil {
+			return "", err
+		}
+	}
+	what := "14 common"
+	if s.collectors == "" {
+		what = fmt.Sprintf("%d defaults", len(defaults))
+	}
+	return fmt.Sprintf("| %s | %s | %.2f | %.2f | %.1f | %.2f + %.2f | %s | %.0f, %.0f | %s | %s |", s.name, what, theirs.perScrape(), ours.perScrape(),
+		theirs.perScrape()/ours.perScrape(), ours.user/float64(ours.scrapes), ours.sys/float64(ours.scrapes), count,
+		float64(ours.plain)/1e3, float64(ours.zipped)/1e3, ourMemory, theirMemory), nil
+}
+
+// defaultCollectors are those that ours runs unless told otherwise.
+func defaultCollectors(ctx context.Context, binary string) ([]string, error) {
+	help, err := exec.CommandContext(ctx, binary, "--help").Output()
+	if err != nil {
+		return nil, fmt.Errorf("%s --help: %w", binary, err)
+	}
+	var names []string
+	for _, m := range regexp.MustCompile(`Enable the (\w+) collector \(default: enabled\)`).FindAllStringSubmatch(string(help), -1) {
+		names = append(names, m[1])
+	}
+	return names, nil
+}
+
+// allocations asks our own test, which can count them.
+func allocations(ctx context.Context, test string, flags []string) (string, error) {
+	cmd := exec.CommandContext(ctx, test, "-test.v", "-test.run=^TestAllocations$/^as_told$")
+	cmd.Env = append(os.Environ(), "EXPORTER_FLAGS="+strings.Join(flags, " "))
+	out, err := cmd.CombinedOutput()
+	m := regexp.MustCompile(`(\d+) allocations a scrape`).FindSubmatch(out)
+	if m == nil {
+		return "", fmt.Errorf("count the allocations: %w\n%s", err, out)
+	}
+	_, err = strconv.Atoi(string(m[1]))
+	return string(m[1]), err
 }
