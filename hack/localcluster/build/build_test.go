@@ -15,6 +15,7 @@ func TestVersionsAreThoseOfTheModules(t *testing.T) {
 		{"../kube/go.mod", "k8s.io/api => k8s.io/api v0" + strings.TrimPrefix(Kubernetes, "1")},
 		{"../images/coredns/go.mod", "github.com/coredns/coredns v" + CoreDNS},
 		{"../images/prometheus/go.mod", "github.com/prometheus/prometheus v0." + prometheusMinor()},
+		{"../images/alertmanager/go.mod", "github.com/prometheus/alertmanager v" + Alertmanager},
 	} {
 		text, err := os.ReadFile(c.file)
 		if err != nil {

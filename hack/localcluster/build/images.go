@@ -19,7 +19,7 @@ type Image struct {
 	User   string
 }
 
-// Images are all built-in images. Alertmanager would be one more row, with one in Targets for its module.
+// Images are all built-in images. One more is a row here and one in Targets.
 func Images() []Image {
 	return []Image{
 		{
@@ -34,6 +34,11 @@ func Images() []Image {
 			Name: "prometheus", Ref: "prom/prometheus:v" + Prometheus, Target: "prometheus",
 			Files: map[string]string{"/bin/prometheus": "prometheus", "/bin/promtool": "promtool"},
 			Entry: "/bin/prometheus", User: "65534:65534",
+		},
+		{
+			Name: "alertmanager", Ref: "prom/alertmanager:v" + Alertmanager, Target: "alertmanager",
+			Files: map[string]string{"/bin/alertmanager": "alertmanager", "/bin/amtool": "amtool"},
+			Entry: "/bin/alertmanager", User: "65534:65534",
 		},
 	}
 }

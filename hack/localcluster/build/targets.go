@@ -56,6 +56,15 @@ func Targets() []Target {
 			Dest:    ".",
 			Sources: []string{"images/prometheus/go.mod", "images/prometheus/go.sum"},
 		},
+		{
+			Name:     "alertmanager",
+			Dir:      "images/alertmanager",
+			Packages: []string{"github.com/prometheus/alertmanager/cmd/alertmanager", "github.com/prometheus/alertmanager/cmd/amtool"},
+			Tags:     "netgo",
+			LDFlags:  []string{"-X", "github.com/prometheus/common/version.Version=" + Alertmanager},
+			Dest:     ".",
+			Sources:  []string{"images/alertmanager/go.mod", "images/alertmanager/go.sum"},
+		},
 	}
 }
 
