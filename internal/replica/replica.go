@@ -61,6 +61,8 @@ type Report struct {
 	Jobs []Job `json:"jobs,omitempty"`
 	// Storage is how full the server is.
 	Storage Storage `json:"storage"`
+	// Secrets that the reloader was told to read, by namespace and name.
+	Secrets []Secret `json:"secrets,omitempty"`
 }
 
 // Job is one scrape pool.
@@ -92,6 +94,7 @@ func (r *Report) Normalize() {
 	for i := range r.Jobs {
 		r.Jobs[i].LastError = Bound(r.Jobs[i].LastError, MaxJobError)
 	}
+	r.Secrets = normalSecrets(r.Secrets)
 }
 
 // Encode is the document. Call Normalize first.
@@ -110,7 +113,7 @@ func Decode(text []byte) (Report, error) {
 
 // Fingerprint is the same for two reports if and only if they say the same. It is the report's ETag, without the quotes.
 func (r Report) Fingerprint() string {
-	r.Jobs = slices.Clone(r.Jobs)
+	r.Jobs, r.Secrets = slices.Clone(r.Jobs), slices.Clone(r.Secrets)
 	r.Normalize()
 	// A struct of numbers, booleans and strings always encodes.
 	text, _ := r.Encode()

@@ -1,0 +1,77 @@
+package bundle
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// SecretsName is the file at the root of the tree that lists the Secrets the reloader has to read itself, because they are
+// in namespaces whose Secrets the kubelet can't mount. It has names only.
+const SecretsName = "secrets.json"
+
+// WantedSecret is a Secret that the reloader reads by name, with the ServiceAccount of its pod, and leaves as files
+// <namespace>/<name>/<key>.
+type WantedSecret struct {
+	Namespace string   `json:"namespace"`
+	Name      string   `json:"name"`
+	Keys      []string `json:"keys"`
+}
+
+// MarshalSecrets is the text of secrets.json.
+func MarshalSecrets(wanted []WantedSecret) ([]byte, error) {
+	for _, w := range wanted {
+		if err := w.check(); err != nil {
+			return nil, err
+		}
+	}
+	return json.Marshal(wanted)
+}
+
+// ParseSecrets reads secrets.json. No text is no Secrets.
+func ParseSecrets(text []byte) ([]WantedSecret, error) {
+	if len(text) == 0 {
+		return nil, nil
+	}
+	var wanted []WantedSecret
+	if err := json.Unmarshal(text, &wanted); err != nil {
+		return nil, fmt.Errorf("%s: %w", SecretsName, err)
+	}
+	for _, w := range wanted {
+		if err := w.check(); err != nil {
+			return nil, fmt.Errorf("%s: %w", SecretsName, err)
+		}
+	}
+	return wanted, nil
+}
+
+// check keeps out names that would lead a request or a file elsewhere: the reloader puts them into API paths and file names.
+func (w WantedSecret) check() error {
+	if !ValidName(w.Namespace) || !ValidName(w.Name) {
+		return fmt.Errorf("%q is not the name of a Secret", w.Namespace+"/"+w.Name)
+	}
+	if len(w.Keys) == 0 {
+		return fmt.Errorf("Secret %s/%s: no keys", w.Namespace, w.Name)
+	}
+	for _, key := range w.Keys {
+		if !ValidKey(key) {
+			return fmt.Errorf("Secret %s/%s: %q is not a key", w.Namespace, w.Name, key)
+		}
+	}
+	return nil
+}
+
+const (
+	nameChars = "abcdefghijklmnopqrstuvwxyz0123456789-."
+	keyChars  = nameChars + "ABCDEFGHIJKLMNOPQRSTUVWXYZ_"
+)
+
+// ValidName says whether a Secret can have this name.
+func ValidName(name string) bool { return validName(name, nameChars) && strings.Trim(name, "-.") == name }
+
+// ValidKey says whether a key of a Secret can have this name, which is that of a file too.
+func ValidKey(key string) bool { return validName(key, keyChars) && !strings.HasPrefix(key, "..") }
+
+func validName(name, allowed string) bool {
+	return name != "" && len(name) <= 253 && name != "." && !strings.Contains(name, "..") && strings.Trim(name, allowed) == ""
+}
