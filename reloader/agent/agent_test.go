@@ -197,8 +197,13 @@ func TestLoadsWhatIsPublished(t *testing.T) {
 	if gets := w.api.Gets(bundle.RulesName(fetchtest.Prefix, 0)); gets != 1 {
 		t.Errorf("the unchanged bucket was got %d times", gets)
 	}
-	if found, _ := filepath.Glob(filepath.Join(w.dir, "rev-*")); len(found) != 1 {
-		t.Errorf("old revisions are left: %v", found)
+	// They are cleared away after the report, which need not wait for that.
+	var found []string
+	for deadline := time.Now().Add(10 * time.Second); len(found) != 1; time.Sleep(5 * time.Millisecond) {
+		found, _ = filepath.Glob(filepath.Join(w.dir, "rev-*"))
+		if time.Now().After(deadline) {
+			t.Fatalf("old revisions are left: %v", found)
+		}
 	}
 }
 

@@ -105,7 +105,8 @@ func (p Process) Kill() error {
 	if err := syscall.Kill(p.PID, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("kill %d: %w", p.PID, err)
 	}
-	for range 500 {
+	// One that writes to a disk that others keep busy ends when its write does.
+	for range 6000 {
 		if !p.Alive() {
 			return nil
 		}
