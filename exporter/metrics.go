@@ -24,7 +24,7 @@ import (
 const contentType = "text/plain; version=0.0.4; charset=utf-8"
 
 // metricsHandler answers scrapes. What the collectors say is text already; what is about the exporter itself comes from
-// a registry and is appended.
+// a registry and stands before it: a file of someone else's may not say it again.
 type metricsHandler struct {
 	config *configuration
 	build  []byte               // node_exporter_build_info, which never changes
@@ -72,10 +72,10 @@ func (h *metricsHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer h.pages.Put(p)
 	p.plain = append(p.plain[:0], h.build...)
 	p.plain = append(p.plain, now.said...)
-	p.plain = now.set.Scrape(p.plain, names, budget(r.Header.Get("X-Prometheus-Scrape-Timeout-Seconds")))
 	if h.own != nil {
 		p.plain = h.appendOwn(p.plain)
 	}
+	p.plain = now.set.Scrape(p.plain, names, budget(r.Header.Get("X-Prometheus-Scrape-Timeout-Seconds")))
 	h.answer(w, r, p)
 }
 

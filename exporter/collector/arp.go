@@ -13,6 +13,7 @@ import (
 )
 
 type arp struct {
+	tally
 	file    *held.File
 	filter  filter
 	devices held.Devices[*arpDevice]
@@ -27,9 +28,9 @@ type arpDevice struct {
 }
 
 func declareARP(flags *flag.FlagSet) factory {
-	devices := declareFilter(flags, "arp.device", "arp devices", "")
+	devices := declareFilter(flags, "arp.device", "arp devices", ofContainers)
 	// Netlink would answer for the network this process is in and not for the host's, so there is nothing to choose.
-	flags.Bool("collector.arp.netlink", true, "Without effect: the host's /proc/1/net/arp is read, which says the same.")
+	ignore(flags, true, "the host's /proc/1/net/arp is read, which says the same.", "arp.netlink")
 	return func(h Host, _ *slog.Logger) (Collector, error) {
 		f, err := devices.compile()
 		if err != nil {
@@ -66,8 +67,11 @@ func (c *arp) Update(context.Context) error {
 		}
 		c.count(device)
 	}
+	c.left = 0
 	for _, d := range c.seen {
-		if !d.dropped {
+		if d.dropped {
+			c.left++
+		} else {
 			c.entries.Put(float64(d.entries), d.labels)
 		}
 		d.entries = 0

@@ -102,6 +102,7 @@ type Options struct {
 	host            Host
 	timeout         time.Duration
 	disableDefaults bool
+	maxSeries       int
 	choices         []choice
 }
 
@@ -119,6 +120,7 @@ func Declare(flags *flag.FlagSet) *Options {
 	o.host.declare(flags)
 	flags.DurationVar(&o.timeout, "collector.timeout", time.Second, "How long a scrape waits for a collector before it goes on without it.")
 	flags.BoolVar(&o.disableDefaults, "collector.disable-defaults", false, "Set all collectors to disabled by default.")
+	flags.IntVar(&o.maxSeries, "collector.max-series", 20000, "Most series of any one collector. What it has more is left out, logged and counted. Use 0 for no limit.")
 	for _, l := range list() {
 		asked := &optionalBool{value: l.byDefault}
 		flags.Var(asked, "collector."+l.name, fmt.Sprintf("Enable the %s collector (default: %s).", l.name, state(l.byDefault)))
@@ -152,6 +154,7 @@ func (o *Options) New(log *slog.Logger) (*Set, error) {
 	}
 	o.host.room = held.NewRoom(roomFor())
 	set := newSet(o.timeout, log)
+	set.limit = o.maxSeries
 	for _, c := range o.choices {
 		if !c.enabled(o.disableDefaults) {
 			continue

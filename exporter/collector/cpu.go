@@ -1,7 +1,6 @@
 package collector
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -10,22 +9,19 @@ import (
 	"log/slog"
 	"strconv"
 
-	"github.com/prometheus/procfs"
-
 	"github.com/hearth-monitoring/hearth/exporter/held"
-	"github.com/hearth-monitoring/hearth/exporter/scan"
 	"github.com/hearth-monitoring/hearth/exporter/text"
 )
 
 type cpu struct {
-	host        Host
-	stat        procStat
-	times       map[int]*cpuTimes
-	topology    cpuTopology
-	isolation   *held.File
-	guest, info bool
+	stat      procStat
+	times     map[int]*cpuTimes
+	topology  cpuTopology
+	isolation *held.File
+	guest     bool
+	info      *cpuInfo // nil where it is not wanted
 
-	seconds, guestSeconds, infos, isolated *text.Family
+	seconds, guestSeconds, isolated *text.Family
 }
 
 // cpuTimes is what was last said of a CPU, and its labels.
@@ -36,29 +32,35 @@ type cpuTimes struct {
 
 func declareCPU(flags *flag.FlagSet) factory {
 	guest := flags.Bool("collector.cpu.guest", true, "Enables metric node_cpu_guest_seconds_total.")
-	info := flags.Bool("collector.cpu.info", false, "Enables metric node_cpu_info.")
+	info := declareCPUInfo(flags)
 	return func(h Host, _ *slog.Logger) (Collector, error) {
+		infos, err := info.compile(h)
+		if err != nil {
+			return nil, err
+		}
 		return &cpu{
-			host: h, stat: newProcStat(h), times: map[int]*cpuTimes{}, topology: newCPUTopology(h),
-			isolation: h.sysFile("devices/system/cpu/isolated"), guest: *guest, info: *info,
+			stat: newProcStat(h), times: map[int]*cpuTimes{}, topology: newCPUTopology(h),
+			isolation: h.sysFile("devices/system/cpu/isolated"), guest: *guest, info: infos,
 			seconds:      text.Counter("node_cpu_seconds_total", "Seconds the CPUs spent in each mode.", "cpu", "mode"),
 			guestSeconds: text.Counter("node_cpu_guest_seconds_total", "Seconds the CPUs spent in guests (VMs) for each mode.", "cpu", "mode"),
-			infos: text.Gauge("node_cpu_info", "CPU information from /proc/cpuinfo.",
-				"package", "core", "cpu", "vendor", "family", "model", "model_name", "microcode", "stepping", "cachesize"),
-			isolated: text.Gauge("node_cpu_isolated", "Whether each core is isolated, information from /sys/devices/system/cpu/isolated.", "cpu"),
+			isolated:     text.Gauge("node_cpu_isolated", "Whether each core is isolated, information from /sys/devices/system/cpu/isolated.", "cpu"),
 		}, nil
 	}
 }
 
 func (c *cpu) Families() []*text.Family {
 	t := &c.topology
-	return []*text.Family{c.seconds, c.guestSeconds, c.infos, t.coreThrottles, t.packageThrottles, c.isolated, t.online}
+	families := []*text.Family{c.seconds, c.guestSeconds, t.coreThrottles, t.packageThrottles, c.isolated, t.online}
+	if c.info != nil {
+		families = append(families, c.info.families()...)
+	}
+	return families
 }
 
 func (c *cpu) Update(context.Context) error {
 	errs := []error{c.addTimes(), c.topology.add(), c.addIsolated()}
-	if c.info {
-		errs = append(errs, c.addInfo())
+	if c.info != nil {
+		errs = append(errs, c.info.add())
 	}
 	return errors.Join(errs...)
 }
@@ -127,39 +129,13 @@ func (c *cpu) addIsolated() error {
 	if err != nil {
 		return err
 	}
-	for len(list) > 0 {
-		var part []byte
-		part, list, _ = bytes.Cut(list, []byte(","))
-		from, to, isRange := bytes.Cut(part, []byte("-"))
-		if !isRange {
-			to = from
-		}
-		first, okFirst := scan.Uint(from)
-		last, okLast := scan.Uint(to)
-		if !okFirst || !okLast || last > 1<<20 {
-			return fmt.Errorf("%s: %q is not a list of CPUs", c.isolation.Path(), part)
-		}
+	err = eachCPURange(list, func(first, last uint64) {
 		for id := first; id <= last; id++ {
 			c.isolated.Add(1, strconv.FormatUint(id, 10))
 		}
-	}
-	return nil
-}
-
-// addInfo is off by default and so not in a hurry.
-func (c *cpu) addInfo() error {
-	path := c.host.proc("cpuinfo")
-	proc, err := procfs.NewFS(c.host.Proc)
+	})
 	if err != nil {
-		return err
-	}
-	infos, err := proc.CPUInfo()
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	for _, i := range infos {
-		c.infos.Add(1, i.PhysicalID, i.CoreID, strconv.FormatUint(uint64(i.Processor), 10), i.VendorID, i.CPUFamily, i.Model,
-			i.ModelName, i.Microcode, i.Stepping, i.CacheSize)
+		return fmt.Errorf("%s: %w", c.isolation.Path(), err)
 	}
 	return nil
 }

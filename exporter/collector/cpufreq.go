@@ -1,7 +1,6 @@
 package collector
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -49,12 +48,12 @@ type cpufreqGovernor struct {
 	labels text.Labels
 }
 
-func declareCpufreq(*flag.FlagSet) factory {
+func declareCpufreq(flags *flag.FlagSet) factory {
 	return func(h Host, _ *slog.Logger) (Collector, error) {
 		frequency := func(file, name, help string) cpufreqFrequency {
 			return cpufreqFrequency{file, text.Gauge("node_cpu_"+name+"_hertz", help+" CPU thread frequency in hertz.", "cpu")}
 		}
-		return &cpufreq{
+		c := &cpufreq{
 			host: h, dir: held.NewDir(h.sys("devices/system/cpu")), offline: h.sysFile("devices/system/cpu/offline"),
 			frequencies: []cpufreqFrequency{
 				frequency("cpuinfo_cur_freq", "frequency", "Current"),
@@ -66,7 +65,11 @@ func declareCpufreq(*flag.FlagSet) factory {
 				frequency("scaling_max_freq", "scaling_frequency_max", "Maximum scaled"),
 			},
 			governor: text.Gauge("node_cpu_scaling_governor", "Current enabled CPU frequency governor.", "cpu", "governor"),
-		}, nil
+		}
+		if flags != nil && saysCPUInfo(flags) { // then collector cpu says the first, with more labels
+			c.frequencies = c.frequencies[1:]
+		}
+		return c, nil
 	}
 }
 
@@ -93,8 +96,8 @@ func (c *cpufreq) Update(context.Context) error {
 			continue
 		}
 		id, _ := scan.Uint(name[len("cpu"):])
-		off, err := inCPUList(offline, id)
-		if err != nil {
+		off := false
+		if err := eachCPURange(offline, func(first, last uint64) { off = off || first <= id && id <= last }); err != nil {
 			return fmt.Errorf("%s: %w", c.offline.Path(), err)
 		}
 		if !off { // those that are off still have their files, with what was
@@ -109,27 +112,6 @@ func (c *cpufreq) Update(context.Context) error {
 	}
 	c.cpus.Sweep((*cpufreqCPU).close)
 	return errors.Join(errs...)
-}
-
-// inCPUList says whether a list such as 1,4-7 has the CPU.
-func inCPUList(list []byte, id uint64) (bool, error) {
-	for len(list) > 0 {
-		var part []byte
-		part, list, _ = bytes.Cut(list, []byte(","))
-		from, to, isRange := bytes.Cut(part, []byte("-"))
-		if !isRange {
-			to = from
-		}
-		first, okFirst := scan.Uint(from)
-		last, okLast := scan.Uint(to)
-		if !okFirst || !okLast {
-			return false, fmt.Errorf("%q is not a list of CPUs", part)
-		}
-		if first <= id && id <= last {
-			return true, nil
-		}
-	}
-	return false, nil
 }
 
 func (c *cpufreq) open(name string) *cpufreqCPU {

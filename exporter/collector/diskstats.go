@@ -13,6 +13,7 @@ import (
 )
 
 type diskstats struct {
+	tally
 	file    *held.File
 	filter  filter
 	columns []diskColumn
@@ -37,6 +38,7 @@ type disk struct {
 
 func declareDiskstats(flags *flag.FlagSet) factory {
 	devices := declareFilter(flags, "diskstats.device", "diskstats devices", `^(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$`)
+	devices.old(flags, "", "diskstats.ignored-devices")
 	return func(h Host, _ *slog.Logger) (Collector, error) {
 		f, err := devices.compile()
 		if err != nil {
@@ -92,6 +94,7 @@ func (c *diskstats) Update(context.Context) error {
 	}
 	var errs []error
 	n := 0
+	c.left = 0
 	for len(b) > 0 {
 		var line []byte
 		line, b = scan.Line(b)
@@ -149,6 +152,7 @@ func (c *diskstats) add(line diskLine) error {
 			udev: c.udev.disk(name, line.major, line.minor)}
 	})
 	if d.dropped {
+		c.left++
 		return nil
 	}
 	if d.major != line.major || d.minor != line.minor { // another device came back under the name

@@ -17,6 +17,7 @@ import (
 )
 
 type filesystem struct {
+	tally
 	host               Host
 	log                *slog.Logger
 	mountPoints, types filter
@@ -34,9 +35,12 @@ type filesystem struct {
 
 func declareFilesystem(flags *flag.FlagSet) factory {
 	mountPoints := declareFilter(flags, "filesystem.mount-points", "mount points",
-		`^/(dev|proc|run/credentials/.+|sys|var/lib/docker/.+|var/lib/containers/storage/.+)($|/)`)
+		`^/(dev|proc|run/(credentials|containerd|docker|k3s/containerd|netns)/.+|sys|var/lib/(docker|containerd|containers/storage|kubelet/(pods|plugins))/.+)($|/)`)
+	mountPoints.old(flags, "", "filesystem.ignored-mount-points")
 	types := declareFilter(flags, "filesystem.fs-types", "filesystem types",
 		`^(autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs|fusectl|hugetlbfs|iso9660|mqueue|nsfs|overlay|proc|procfs|pstore|rpc_pipefs|securityfs|selinuxfs|squashfs|erofs|sysfs|tracefs)$`)
+	types.old(flags, "", "filesystem.ignored-fs-types")
+	flags.Int("collector.filesystem.stat-workers", 4, "Without effect: a mount that does not answer gets a worker of its own, the rest need one.")
 	timeout := flags.Duration("collector.filesystem.mount-timeout", 5*time.Second, "How long to wait for a mount to respond before marking it as stale; never longer than the collector has.")
 	return func(h Host, log *slog.Logger) (Collector, error) {
 		c := newFilesystem(h, log)
@@ -169,9 +173,10 @@ func (c *filesystem) readMounts() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.table.Path(), err)
 	}
-	c.mounts = c.mounts[:0]
+	c.mounts, c.left = c.mounts[:0], 0
 	for _, m := range mounts {
 		if c.mountPoints.drops(m.point) || c.types.drops(m.kind) {
+			c.left++
 			continue
 		}
 		m.path = filepath.Join(c.host.Root, m.point)

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"regexp"
@@ -21,12 +22,25 @@ type filterFlags struct {
 	excludeGiven     bool
 }
 
+// ofContainers are the interfaces that a network plugin makes for each container, on the host's side: by the thousand on a
+// busy node, under names that no one asks for, and gone with the container. In turn: the kernel's own name, Calico, Cilium,
+// GKE, Azure, AWS.
+const ofContainers = `^(veth.+|cali[0-9a-f]+|lxc([0-9a-f]{6,}|_health)|gke[0-9a-f]{6,}|azv[0-9a-f]{6,}|eni[0-9a-f]{6,})$`
+
 // declareFilter adds --collector.NAME-include and --collector.NAME-exclude.
 func declareFilter(flags *flag.FlagSet, name, what, exclude string) *filterFlags {
 	f := &filterFlags{name: "collector." + name, exclude: exclude}
 	flags.StringVar(&f.include, f.name+"-include", "", "Regexp of "+what+" to include (mutually exclusive to "+name+"-exclude).")
 	flags.Var((*excludeFlag)(f), f.name+"-exclude", "Regexp of "+what+" to exclude (mutually exclusive to "+name+"-include).")
 	return f
+}
+
+// old declares what the two flags were once called.
+func (f *filterFlags) old(flags *flag.FlagSet, include, exclude string) {
+	if include != "" {
+		flags.StringVar(&f.include, "collector."+include, "", "")
+	}
+	flags.Var((*excludeFlag)(f), "collector."+exclude, "")
 }
 
 func (f *filterFlags) compile() (filter, error) {
@@ -66,4 +80,24 @@ func (e *excludeFlag) String() string { return e.exclude }
 func (e *excludeFlag) Set(s string) error {
 	e.exclude, e.excludeGiven = s, true
 	return nil
+}
+
+// A tally counts what a collector's filters left out in one run, which node_scrape_collector_left_out says.
+type tally struct{ left int }
+
+func (t *tally) leftOut() int { return t.left }
+
+// refuse declares flags of node_exporter's that we can't follow: who gives one is told why, and not that there is no such
+// flag.
+func refuse(flags *flag.FlagSet, why string, names ...string) {
+	for _, name := range names {
+		flags.BoolFunc("collector."+name, "", func(string) error { return errors.New(why) })
+	}
+}
+
+// ignore declares flags of node_exporter's that choose between two ways to the same samples, where we have one.
+func ignore(flags *flag.FlagSet, value bool, why string, names ...string) {
+	for _, name := range names {
+		flags.Bool("collector."+name, value, "Without effect: "+why)
+	}
 }

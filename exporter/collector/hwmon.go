@@ -21,6 +21,7 @@ import (
 )
 
 type hwmon struct {
+	tally
 	host           Host
 	dir            *held.Dir
 	chips, sensors filter
@@ -144,11 +145,12 @@ func (c *hwmon) look(names [][]byte) error {
 	for i := range c.said {
 		c.said[i].file.Close()
 	}
-	c.said, c.chipNames, c.sensorLabels = nil, nil, nil
+	c.said, c.chipNames, c.sensorLabels, c.left = nil, nil, nil, 0
 	c.byName, c.families = map[string]*text.Family{}, []*text.Family{c.names, c.labels}
 	var errs []error
 	for _, chip := range c.named(names) {
 		if c.chips.drops(chip.label) {
+			c.left++
 			continue
 		}
 		if name := c.clean(chip.name); name != "" {

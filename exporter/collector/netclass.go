@@ -15,6 +15,7 @@ import (
 )
 
 type netclass struct {
+	tally
 	host         Host
 	dir          *held.Dir
 	ignored      *regexp.Regexp
@@ -52,7 +53,8 @@ func (r refresh) due(newAddress, newCarrier bool) bool {
 
 // netInterface is what is kept of an interface.
 type netInterface struct {
-	left    bool // out
+	ignored bool
+	file    bool // and no interface
 	name    string
 	label   text.Labels
 	numbers []netNumber   // by attribute
@@ -70,8 +72,9 @@ type netNumber struct {
 }
 
 func declareNetclass(flags *flag.FlagSet) factory {
-	ignored := flags.String("collector.netclass.ignored-devices", "^$", "Regexp of net devices to ignore for netclass collector.")
+	ignored := flags.String("collector.netclass.ignored-devices", ofContainers, "Regexp of net devices to ignore for netclass collector.")
 	positive := flags.Bool("collector.netclass.ignore-invalid-speed", false, "Ignore devices where the speed is invalid. This will be the default behavior in 2.x.")
+	ignore(flags, false, "the host's /sys/class/net is read: netlink answers for this process's network.", "netclass.netlink")
 	return func(h Host, _ *slog.Logger) (Collector, error) {
 		re, err := regexp.Compile(*ignored)
 		if err != nil {
@@ -134,11 +137,17 @@ func (c *netclass) Update(context.Context) error {
 	if err != nil {
 		return err
 	}
+	c.left = 0
 	for _, name := range names {
-		if d := c.devices.Get(name, c.open); !d.left {
-			if err := c.add(d); err != nil {
-				return err
-			}
+		d := c.devices.Get(name, c.open)
+		if d.ignored {
+			c.left++
+		}
+		if d.ignored || d.file {
+			continue
+		}
+		if err := c.add(d); err != nil {
+			return err
 		}
 	}
 	c.devices.Sweep((*netInterface).close)
@@ -146,7 +155,7 @@ func (c *netclass) Update(context.Context) error {
 }
 
 func (c *netclass) open(name string) *netInterface {
-	d := &netInterface{name: name, left: c.ignored.MatchString(name) || c.isFile(name), label: c.up.Labels(name)}
+	d := &netInterface{name: name, ignored: c.ignored.MatchString(name), file: c.isFile(name), label: c.up.Labels(name)}
 	for _, a := range c.attributes {
 		d.numbers = append(d.numbers, netNumber{File: c.host.sysFile("class/net", name, a.file)})
 	}

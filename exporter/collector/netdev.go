@@ -14,6 +14,7 @@ import (
 )
 
 type netdev struct {
+	tally
 	host      Host
 	filter    filter
 	file      *held.File
@@ -30,7 +31,12 @@ type netDevice struct {
 }
 
 func declareNetdev(flags *flag.FlagSet) factory {
-	devices := declareFilter(flags, "netdev.device", "net devices", "")
+	devices := declareFilter(flags, "netdev.device", "net devices", ofContainers)
+	devices.old(flags, "netdev.device-whitelist", "netdev.device-blacklist")
+	ignore(flags, true, "the host's /proc/1/net/dev is read, and from sysfs what it does not have, which say the same.", "netdev.netlink")
+	refuse(flags, "addresses are those of the network this process is in, in a pod not the host's: see the node's status for them", "netdev.address-info")
+	refuse(flags, "it renames the metrics that dashboards and rules use; see --collector.ethtool for details by device", "netdev.enable-detailed-metrics")
+	refuse(flags, "join with node_network_info, which has it: x * on (instance, device) group_left (ifalias) node_network_info", "netdev.label-ifalias")
 	return func(h Host, _ *slog.Logger) (Collector, error) {
 		f, err := devices.compile()
 		if err != nil {
@@ -62,6 +68,7 @@ func (c *netdev) Update(context.Context) error {
 		return err
 	}
 	n := 0
+	c.left = 0
 	for len(b) > 0 {
 		var line []byte
 		line, b = scan.Line(b)
@@ -96,6 +103,7 @@ func (c *netdev) line(line []byte) error {
 	}
 	d := c.devices.Get(name, c.device)
 	if d.dropped {
+		c.left++
 		return nil
 	}
 	for i, f := range c.columns {

@@ -14,6 +14,7 @@ import (
 )
 
 type qdisc struct {
+	tally
 	host     Host
 	fixtures string
 	filter   filter
@@ -38,7 +39,8 @@ type queue struct {
 }
 
 func declareQdisc(flags *flag.FlagSet) factory {
-	devices := declareFilter(flags, "qdisc.device", "qdisc devices", "")
+	devices := declareFilter(flags, "qdisc.device", "qdisc devices", ofContainers)
+	devices.old(flags, "qdisk.device-include", "qdisk.device-exclude")
 	fixtures := flags.String("collector.qdisc.fixtures", "", "test fixtures to use for qdisc collector end-to-end testing")
 	return func(h Host, _ *slog.Logger) (Collector, error) {
 		f, err := devices.compile()
@@ -66,8 +68,13 @@ func (c *qdisc) Update(context.Context) error {
 	if err != nil {
 		return err
 	}
+	c.left = 0
 	for _, q := range queues {
-		if q.Parent != 0 || !q.known || c.filter.drops(q.IfaceName) { // one below another, whose packets are counted there
+		if q.Parent != 0 || !q.known { // one below another, whose packets are counted there
+			continue
+		}
+		if c.filter.drops(q.IfaceName) {
+			c.left++
 			continue
 		}
 		labels := c.families[0].Labels(q.IfaceName, q.Kind)
@@ -83,7 +90,7 @@ func (c *qdisc) queues() ([]queue, error) {
 	if c.fixtures != "" {
 		return readQueues(filepath.Join(c.fixtures, "results.json"))
 	}
-	own, err := c.inHostNetwork()
+	own, err := c.host.sharesNetwork()
 	if err != nil {
 		return nil, err
 	}
@@ -108,11 +115,11 @@ func readQueues(path string) ([]queue, error) {
 	return queues, nil
 }
 
-// inHostNetwork says whether process 1 has the same network as we have, for which alone netlink answers. The namespace's
+// sharesNetwork says whether process 1 has the same network as we have, for which alone netlink answers. The namespace's
 // own file takes privileges to read; but each network has a table of its own, and so a file of its own, which is the same
 // through any mount of procfs.
-func (c *qdisc) inHostNetwork() (bool, error) {
-	host, err := fileNumber(c.host.initFile("net/dev").Path())
+func (h Host) sharesNetwork() (bool, error) {
+	host, err := fileNumber(h.initFile("net/dev").Path())
 	if err != nil {
 		return false, err
 	}

@@ -2,6 +2,7 @@ package collector
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -17,13 +18,16 @@ type Set struct {
 	names   []string
 	seats   map[string]*seat
 	timeout time.Duration
+	limit   int // series of each collector; zero is none
 	log     *slog.Logger
 
 	runs flights[struct{}]
 
 	mu                sync.Mutex // guards the rest
 	duration, success *text.Family
+	left, dropped     *text.Family
 	failures          map[string]string // what was last logged, by collector
+	over              map[string]bool   // those that say more than they may, as was logged
 }
 
 // A seat is a collector and what its last finished run said. Scrapes copy from it, so that the next run, which may begin
@@ -32,10 +36,18 @@ type seat struct {
 	Collector
 	label text.Labels // collector="NAME"
 
+	limit int // series
+
 	mu   sync.Mutex // guards the rest
 	said []byte
-	err  error
-	took time.Duration
+	result
+}
+
+// A guest is a collector that passes on what others wrote, under names that it does not choose.
+type guest interface {
+	// admit appends to b, in which every other collector has said what it says, the guest's samples without those whose
+	// names are taken, and returns how many it left out because they are more than limit. Scrapes may call it side by side.
+	admit(b []byte, limit int) (out []byte, dropped int, err error)
 }
 
 func newSet(timeout time.Duration, log *slog.Logger) *Set {
@@ -45,14 +57,18 @@ func newSet(timeout time.Duration, log *slog.Logger) *Set {
 		log:      log,
 		duration: text.Gauge("node_scrape_collector_duration_seconds", "node_exporter: Duration of a collector scrape.", "collector"),
 		success:  text.Gauge("node_scrape_collector_success", "node_exporter: Whether a collector succeeded.", "collector"),
-		failures: map[string]string{},
+		left: text.Gauge("node_scrape_collector_left_out",
+			"Devices, mounts or other things that a collector's include and exclude flags leave out.", "collector"),
+		dropped: text.Gauge("node_scrape_collector_dropped_series",
+			"Series that were left out of this scrape because the collector has more than --collector.max-series.", "collector"),
+		over: map[string]bool{}, failures: map[string]string{},
 	}
 }
 
 func (s *Set) add(name string, c Collector) {
 	s.names = append(s.names, name)
 	slices.Sort(s.names)
-	s.seats[name] = &seat{Collector: c, label: s.duration.Labels(name)}
+	s.seats[name] = &seat{Collector: c, label: s.duration.Labels(name), limit: s.limit}
 }
 
 // Names of the collectors that run, sorted.
@@ -99,18 +115,26 @@ func (s *Set) Scrape(b []byte, names []string, budget time.Duration) []byte {
 	results := make([]result, len(names))
 	for i, name := range names {
 		if _, err := runs[i].wait(ctx); err != nil { // nothing of a late run is taken, not even what it has so far
-			results[i] = result{err, time.Since(begin)}
+			results[i] = result{err: err, took: time.Since(begin)}
 			continue
 		}
 		b, results[i] = s.seats[name].appendTo(b)
+	}
+	for i, name := range names {
+		if errors.Is(results[i].err, errOverdue) {
+			continue
+		}
+		b = s.seats[name].admit(b, &results[i])
 	}
 	return s.appendResults(b, names, results)
 }
 
 // A result is how a run went.
 type result struct {
-	err  error
-	took time.Duration
+	err     error
+	took    time.Duration
+	left    int // out by the collector's filters, or below zero where it has none
+	dropped int // series beyond the limit
 }
 
 // run updates the collector and keeps what it said, for as long as that takes. What it said before an error counts.
@@ -120,6 +144,10 @@ func (s *seat) run(ctx context.Context) {
 		f.Reset()
 	}
 	err := update(ctx, s.Collector)
+	dropped, left := trim(s.Families(), s.limit), -1
+	if filtered, ok := s.Collector.(interface{ leftOut() int }); ok {
+		left = filtered.leftOut()
+	}
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -127,7 +155,7 @@ func (s *seat) run(ctx context.Context) {
 	for _, f := range s.Families() {
 		s.said = f.AppendTo(s.said)
 	}
-	s.err, s.took = err, time.Since(begin)
+	s.result = result{err, time.Since(begin), left, dropped}
 }
 
 func update(ctx context.Context, c Collector) (err error) {
@@ -138,7 +166,21 @@ func update(ctx context.Context, c Collector) (err error) {
 func (s *seat) appendTo(b []byte) ([]byte, result) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return append(b, s.said...), result{s.err, s.took}
+	return append(b, s.said...), s.result
+}
+
+// admit appends a guest's samples.
+func (s *seat) admit(b []byte, r *result) []byte {
+	guest, ok := s.Collector.(guest)
+	if !ok {
+		return b
+	}
+	b, dropped, err := guest.admit(b, s.limit)
+	r.dropped += dropped
+	if err != nil {
+		r.err = errors.Join(r.err, err)
+	}
+	return b
 }
 
 // appendResults appends how each collector did, and logs where that changed.
@@ -147,6 +189,8 @@ func (s *Set) appendResults(b []byte, names []string, results []result) []byte {
 	defer s.mu.Unlock()
 	s.duration.Reset()
 	s.success.Reset()
+	s.left.Reset()
+	s.dropped.Reset()
 	for i, name := range names {
 		label := s.seats[name].label
 		succeeded := 1.0
@@ -155,9 +199,27 @@ func (s *Set) appendResults(b []byte, names []string, results []result) []byte {
 		}
 		s.duration.Put(results[i].took.Seconds(), label)
 		s.success.Put(succeeded, label)
+		if results[i].left >= 0 && results[i].err == nil {
+			s.left.Put(float64(results[i].left), label)
+		}
+		if results[i].dropped > 0 {
+			s.dropped.Put(float64(results[i].dropped), label)
+		}
 		s.note(name, results[i].err)
+		s.noteDropped(name, results[i].dropped)
 	}
-	return s.success.AppendTo(s.duration.AppendTo(b))
+	for _, f := range []*text.Family{s.duration, s.success, s.left, s.dropped} {
+		b = f.AppendTo(b)
+	}
+	return b
+}
+
+// noteDropped logs that a collector says more than it may, when that begins.
+func (s *Set) noteDropped(name string, dropped int) {
+	if dropped > 0 && !s.over[name] {
+		s.log.Warn("more series than --collector.max-series: the rest is left out", "collector", name, "limit", s.seats[name].limit, "dropped", dropped)
+	}
+	s.over[name] = dropped > 0
 }
 
 // note logs how a collector fares when that changes, and not on each scrape.

@@ -14,6 +14,7 @@ import (
 
 // slabinfo reads a file that only root may read.
 type slabinfo struct {
+	tally
 	file    *held.File
 	filter  filter
 	slabs   held.Devices[*slab]
@@ -55,6 +56,7 @@ func (c *slabinfo) Families() []*text.Family { return c.columns[:] }
 
 func (c *slabinfo) Update(context.Context) error {
 	defer c.slabs.Sweep(nil)
+	c.left = 0
 	return eachLine(c.file, c.line)
 }
 
@@ -81,6 +83,7 @@ func (c *slabinfo) line(n int, line []byte) error {
 	}
 	s := c.slabs.Get(name, c.slab)
 	if s.dropped {
+		c.left++
 		return nil
 	}
 	for i, f := range c.columns {

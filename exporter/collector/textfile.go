@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -20,15 +21,16 @@ import (
 // textfile says what others left for it in files: NAME.prom in a directory, in the text format. What it read it keeps
 // until a file changes, so that a scrape of unchanged files costs a stat each.
 type textfile struct {
-	globs         []string
-	mtime, failed *text.Family
-	verbatim      *text.Family
+	globs  []string
+	mtime  *text.Family
+	failed [2]*text.Family // what is said of no failure and of one
 
 	before []textfileStamp // of the files that the rest was made of
 	fresh  time.Time       // when
-	said   []byte
 	mtimes []textfileTime
-	err    error
+	read   *textfileContent
+
+	said atomic.Pointer[textfileContent] // of the last run that is over
 }
 
 // A textfileStamp changes when a file does.
@@ -49,18 +51,19 @@ func declareTextfile(flags *flag.FlagSet) factory {
 	var globs stringsFlag
 	flags.Var(&globs, "collector.textfile.directory", "Directory to read text files with metrics from, supports glob matching. (repeatable)")
 	return func(Host, *slog.Logger) (Collector, error) {
-		return &textfile{
-			globs:    globs,
-			mtime:    text.Gauge("node_textfile_mtime_seconds", "Unixtime mtime of textfiles successfully read.", "file"),
-			failed:   text.Gauge("node_textfile_scrape_error", "1 if there was an error opening or reading a file, 0 otherwise"),
-			verbatim: text.Verbatim("textfile"),
-		}, nil
+		c := &textfile{
+			globs: globs,
+			mtime: text.Gauge("node_textfile_mtime_seconds", "Unixtime mtime of textfiles successfully read.", "file"),
+		}
+		for i := range c.failed {
+			c.failed[i] = text.Gauge("node_textfile_scrape_error", "1 if there was an error opening or reading a file, 0 otherwise")
+			c.failed[i].Add(float64(i))
+		}
+		return c, nil
 	}
 }
 
-func (c *textfile) Families() []*text.Family {
-	return []*text.Family{c.mtime, c.failed, c.verbatim}
-}
+func (c *textfile) Families() []*text.Family { return []*text.Family{c.mtime} }
 
 func (c *textfile) Update(context.Context) error {
 	if stamps := c.list(); !c.same(stamps) {
@@ -70,13 +73,8 @@ func (c *textfile) Update(context.Context) error {
 	for _, m := range c.mtimes {
 		c.mtime.Put(float64(m.at.Unix()), m.label)
 	}
-	failed := 0.0
-	if c.err != nil {
-		failed = 1
-	}
-	c.failed.Add(failed)
-	_, _ = c.verbatim.Write(c.said)
-	return c.err
+	c.said.Store(c.read)
+	return c.read.err
 }
 
 // list finds the files, and what they look like before they are read. Directories may be given twice, a pattern and one
@@ -161,9 +159,8 @@ func (c *textfile) readAll() {
 		errs = append(errs, merged.add(stamp.path, families))
 		c.mtimes = append(c.mtimes, textfileTime{c.mtime.Labels(stamp.path), stamp.modified})
 	}
-	var err error
-	c.said, err = merged.appendTo(c.said[:0])
-	c.err = errors.Join(append(errs, err)...)
+	c.read = merged.content()
+	c.read.err = errors.Join(append(errs, c.read.err)...)
 }
 
 // stringsFlag is a flag that may be given several times.

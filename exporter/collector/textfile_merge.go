@@ -98,13 +98,18 @@ func padLabels(metrics []*dto.Metric) {
 	}
 }
 
-// appendTo writes the families. A sample that was already said, by another file or by another family that has the same
+// content writes the families. A sample that was already said, by another file or by another family that has the same
 // name with _sum or _count behind it, would make Prometheus refuse the scrape: its metric is left out.
-func (t *textMerge) appendTo(b []byte) ([]byte, error) {
+func (t *textMerge) content() *textfileContent {
 	var errs []error
+	content := &textfileContent{named: map[string]int{}}
 	said := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(t.families)) {
 		f := t.families[name]
+		if strings.HasPrefix(name, "node_scrape_collector_") || strings.HasPrefix(name, "node_textfile_") {
+			errs = append(errs, fmt.Errorf("%s: %s is what the exporter says of itself: it is left out", strings.Join(f.files, ", "), name))
+			continue
+		}
 		if f.GetHelp() == "" {
 			f.Help = new("Metric read from " + strings.Join(f.files, ", "))
 		}
@@ -123,14 +128,12 @@ func (t *textMerge) appendTo(b []byte) ([]byte, error) {
 		if f.Metric = kept; len(kept) == 0 {
 			continue
 		}
-		out := bytes.NewBuffer(b)
-		if _, err := expfmt.MetricFamilyToText(out, f.MetricFamily); err != nil {
+		if err := content.add(name, f); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", f.files[0], err))
-			continue
 		}
-		b = out.Bytes()
 	}
-	return b, errors.Join(errs...)
+	content.err = errors.Join(errs...)
+	return content
 }
 
 // sayOnce notes the samples of a metric in said, or returns the first that is there already. A label without a value is

@@ -109,7 +109,6 @@ func TestTextfileIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.fresh = c.fresh.Add(time.Hour) // as if the file had been old when it was read
-	c.said = []byte("# kept\n" + string(c.said))
 	if c.same(c.list()) != true {
 		t.Error("an unchanged file is read again")
 	}
@@ -130,5 +129,46 @@ func TestTextfileFIFO(t *testing.T) {
 	}
 	if _, err := openRegular(filepath.Join(dir, "a.prom")); err == nil {
 		t.Error("a FIFO was opened")
+	}
+}
+
+// TestTextfileCollides has a file that says again what the exporter says: that alone is left out, as long as the exporter
+// says it, and the scrape stays sound.
+func TestTextfileCollides(t *testing.T) {
+	host, dir := t.TempDir(), t.TempDir()
+	copyHost(t, host)
+	path := filepath.Join(dir, "a.prom")
+	writeFile(t, path, `# HELP node_load1 Mine.
+# TYPE node_load1 counter
+node_load1 7
+node_memory_MemFree_bytes{mine="1"} 7
+go_threads 7
+# TYPE node_load histogram
+node_load_bucket{le="+Inf"} 7
+node_load_sum 7
+node_load_count 7
+node_scrape_collector_success{collector="loadavg"} 7
+mine 7
+`)
+	var log bytes.Buffer
+	set := newTestSet(t, &log, hostArgs(host, "--collector.textfile.directory="+dir)...)
+	others := []byte("# HELP go_threads Number of OS threads created.\n# TYPE go_threads gauge\ngo_threads 3\n")
+	var got string
+	for range 3 {
+		got = normal(t, set.Scrape(others, set.Names(), 0)) // which refuses a metric or a heading that is there twice
+	}
+	for _, want := range []string{"node_load1 0.", "go_threads 3\n", "node_load_count 7\n", "\nmine 7\n", "node_textfile_scrape_error 1\n",
+		`node_scrape_collector_success{collector="textfile"} 0`, `node_scrape_collector_success{collector="loadavg"} 1`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in:\n%s", want, got)
+		}
+	}
+	for _, want := range []string{"node_load1", "node_memory_MemFree_bytes", "go_threads", "node_scrape_collector_success"} {
+		if n := strings.Count(log.String(), path+": "+want+" is "); n != 1 {
+			t.Errorf("%s is logged %d times:\n%s", want, n, &log)
+		}
+	}
+	if got := scraped(t, set, "textfile"); !strings.Contains(got, `node_memory_MemFree_bytes{mine="1"} 7`) {
+		t.Errorf("nobody else says it in this scrape, and still it is left out:\n%s", got)
 	}
 }

@@ -3,6 +3,7 @@
 package text
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -97,6 +98,25 @@ func (f *Family) Put(value float64, labels Labels) {
 func (f *Family) Write(text []byte) (int, error) {
 	f.body = append(f.body, text...)
 	return len(text), nil
+}
+
+// Size is how many bytes the samples take.
+func (f *Family) Size() int { return len(f.body) }
+
+// Len is how many samples there are: lines, of which each is one.
+func (f *Family) Len() int { return bytes.Count(f.body, []byte("\n")) }
+
+// Cut keeps the first n samples.
+func (f *Family) Cut(n int) {
+	at := 0
+	for range n {
+		next := bytes.IndexByte(f.body[at:], '\n')
+		if next < 0 {
+			return
+		}
+		at += next + 1
+	}
+	f.body = f.body[:at]
 }
 
 // Empty says that the family has no samples.
