@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"regexp"
+	"strconv"
 )
 
 // A filter decides by name which devices, mount points or types are left out.
@@ -87,12 +88,25 @@ type tally struct{ left int }
 
 func (t *tally) leftOut() int { return t.left }
 
-// refuse declares flags of node_exporter's that we can't follow: who gives one is told why, and not that there is no such
-// flag.
+// refuse declares switches of node_exporter's that we can't follow: who turns one on is told why, and not that there is no
+// such flag.
 func refuse(flags *flag.FlagSet, why string, names ...string) {
 	for _, name := range names {
-		flags.BoolFunc("collector."+name, "", func(string) error { return errors.New(why) })
+		flags.Var(refused(why), "collector."+name, "")
 	}
+}
+
+// refused is a switch that stays off, for the reason that it is.
+type refused string
+
+func (r refused) String() string   { return "false" }
+func (r refused) IsBoolFlag() bool { return true }
+
+func (r refused) Set(s string) error {
+	if on, err := strconv.ParseBool(s); err != nil || on {
+		return errors.New(string(r))
+	}
+	return nil
 }
 
 // ignore declares flags of node_exporter's that choose between two ways to the same samples, where we have one.

@@ -20,8 +20,8 @@ import (
 
 // What must be equal, at least. These only grow: who adds a collector raises them to what the test prints.
 const (
-	wantFamilies = 433
-	wantSamples  = 1527
+	wantFamilies = 436
+	wantSamples  = 1543
 )
 
 // variable is what node_exporter's own test leaves out: what is not of the fixtures but of the machine.
