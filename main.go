@@ -16,6 +16,7 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
@@ -118,16 +119,20 @@ func run(o options) error {
 
 // register wires the reconcilers to each other and to the manager.
 func register(ctx context.Context, mgr ctrl.Manager, images stack.Images) error {
-	replicas, ledger := controllers.NewReplicas(ctx), controllers.NewLedger()
-	events := mgr.GetEventRecorder("hearth")
+	replicas, ledger, verdicts := controllers.NewReplicas(ctx), controllers.NewLedger(), controllers.NewVerdicts()
+	namespaces, events := &controllers.Namespaces{}, mgr.GetEventRecorder("hearth")
 	return errors.Join(
 		(&controllers.PrometheusServerReconciler{
 			Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Events: events, Images: images, Replicas: replicas, Ledger: ledger,
+			Verdicts: verdicts, Namespaces: namespaces,
 		}).SetupWithManager(mgr),
 		(&controllers.NodeExporterReconciler{
 			Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Events: events, Images: images,
 		}).SetupWithManager(mgr),
-		(&controllers.AlertRuleReconciler{Client: mgr.GetClient(), Events: events, Ledger: ledger}).SetupWithManager(mgr),
+		(&controllers.AlertRuleReconciler{
+			Client: mgr.GetClient(), Events: events, Ledger: ledger, Verdicts: verdicts, Namespaces: namespaces,
+			Metrics: controllers.NewMetrics(metrics.Registry),
+		}).SetupWithManager(mgr),
 		mgr.AddHealthzCheck("ping", healthz.Ping),
 		mgr.AddReadyzCheck("ping", healthz.Ping),
 	)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -12,50 +13,86 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
-	"github.com/hearth-monitoring/hearth/internal/rules"
 	"github.com/hearth-monitoring/hearth/internal/stack"
 	"github.com/hearth-monitoring/hearth/internal/status"
 )
 
-// AlertRuleReconciler says in the status of AlertRules where they are loaded. It makes nothing: the servers that select a
-// rule take it up themselves.
+// settleTime is how long a generation may be on its way into its servers before its status says so. Nearly always it has
+// arrived by then, and one status says that.
+const settleTime = 3 * time.Second
+
+// AlertRuleReconciler judges AlertRules, and says in their status what was found and where they are loaded. It makes
+// nothing: the servers that select a rule take it up themselves, as the verdict on it says.
 type AlertRuleReconciler struct {
 	client.Client
-	Events events.EventRecorder
-	Ledger *Ledger
+	Events     events.EventRecorder
+	Ledger     *Ledger
+	Verdicts   *Verdicts
+	Namespaces *Namespaces
+	Metrics    *Metrics
+
+	settling settling
 }
 
-// Reconcile writes the status of one AlertRule.
+// Reconcile judges one AlertRule, if that was not done, and writes its status.
 func (r *AlertRuleReconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	ar := &v1alpha1.AlertRule{}
-	if err := r.Get(ctx, req.NamespacedName, ar); err != nil {
+	err := r.Get(ctx, req.NamespacedName, ar)
+	if err != nil || ar.DeletionTimestamp != nil {
+		if client.IgnoreNotFound(err) == nil {
+			r.Verdicts.Forget(req.NamespacedName)
+			r.settling.forget(req.NamespacedName)
+		}
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
-	observed, err := r.observe(ctx, ar)
+	verdict, err := r.judge(ctx, ar)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
+	observed, err := r.observe(ctx, ar, verdict)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if wait := r.settling.wait(ar, observed); wait > 0 {
+		return reconcile.Result{RequeueAfter: wait}, nil
+	}
+	r.measure(ar, observed)
 	if err := r.writeStatus(ctx, ar, status.OfRule(ar, observed)); err != nil {
 		return reconcile.Result{}, fmt.Errorf("write status: %w", err)
 	}
 	return reconcile.Result{}, nil
 }
 
-func (r *AlertRuleReconciler) observe(ctx context.Context, ar *v1alpha1.AlertRule) (status.Rule, error) {
-	var out status.Rule
-	if _, err := rules.Render(ar); err != nil {
-		out.Problem = err.Error()
+// judge is the verdict on an AlertRule of the cache. Each generation is judged once; whatever takes time happens here, where
+// no server waits for it.
+func (r *AlertRuleReconciler) judge(ctx context.Context, ar *v1alpha1.AlertRule) (Verdict, error) {
+	verdict, ok := r.Verdicts.Of(ar)
+	if ok {
+		delete(ar.Annotations, packedSpec)
+		return verdict, nil
 	}
+	if err := unpack(ar); err != nil {
+		return Verdict{}, err
+	}
+	verdict = r.Verdicts.Judge(ar)
+	r.Verdicts.Set(ctx, ar, verdict)
+	return verdict, nil
+}
+
+func (r *AlertRuleReconciler) observe(ctx context.Context, ar *v1alpha1.AlertRule, verdict Verdict) (status.Rule, error) {
+	out := status.Rule{Rules: verdict.Rules, Problem: verdict.Problem}
 	var servers v1alpha1.PrometheusServerList
-	if err := r.List(ctx, &servers); err != nil {
+	if err := r.List(ctx, &servers, client.UnsafeDisableDeepCopy); err != nil {
 		return out, fmt.Errorf("list PrometheusServers: %w", err)
 	}
-	namespaces, err := namespaceLabels(ctx, r)
+	namespaces, err := r.Namespaces.Labels(ctx, r)
 	if err != nil {
 		return out, err
 	}
@@ -74,13 +111,18 @@ func (r *AlertRuleReconciler) observe(ctx context.Context, ar *v1alpha1.AlertRul
 // onServer is what a server has of a rule. What it says of an older generation counts for nothing.
 func (r *AlertRuleReconciler) onServer(ps *v1alpha1.PrometheusServer, ar *v1alpha1.AlertRule) status.RuleServer {
 	out := status.RuleServer{Namespace: ps.Namespace, Name: ps.Name}
-	entry, ok := r.Ledger.Of(client.ObjectKeyFromObject(ps), client.ObjectKeyFromObject(ar))
-	if known := before(ps, ar); known != nil && !r.Ledger.Knows(client.ObjectKeyFromObject(ps)) {
+	server := client.ObjectKeyFromObject(ps)
+	entry, ok := r.Ledger.Of(server, client.ObjectKeyFromObject(ar))
+	judged := ok && entry.Generation == ar.Generation
+	if known := before(ps, ar); known != nil {
 		// The operator has just started. What it found out before it was stopped holds until the server says otherwise.
-		return *known
+		started := !r.Ledger.Knows(server) || ok && entry.Generation == 0
+		if started || known.Loaded && judged && entry.Problem == "" && known.Revision <= entry.Revision {
+			return *known
+		}
 	}
 	switch {
-	case !ok || entry.Generation != ar.Generation:
+	case !judged:
 		out.Message = "not taken up yet"
 	case entry.Problem != "":
 		out.LastGood, out.Message = entry.LastGood, "rejected"
@@ -93,6 +135,25 @@ func (r *AlertRuleReconciler) onServer(ps *v1alpha1.PrometheusServer, ar *v1alph
 		out.Revision, out.Loaded = entry.Revision, true
 	}
 	return out
+}
+
+// measure notes how long a generation took from the API server's event to the last replica of its last server.
+func (r *AlertRuleReconciler) measure(ar *v1alpha1.AlertRule, observed status.Rule) {
+	rule := client.ObjectKeyFromObject(ar)
+	arrived, ok := r.Verdicts.takeArrival(rule, ar.Generation)
+	if !ok || !observed.Loaded() {
+		return
+	}
+	var last time.Time
+	for _, s := range observed.Servers {
+		entry, _ := r.Ledger.Of(client.ObjectKey{Namespace: s.Namespace, Name: s.Name}, rule)
+		if entry.LoadedAt.After(last) {
+			last = entry.LoadedAt
+		}
+	}
+	if last.After(arrived) {
+		r.Metrics.applyToLoaded.Observe(last.Sub(arrived).Seconds())
+	}
 }
 
 // before is what the status says of a server and this generation of a rule, nil if it says nothing.
@@ -119,12 +180,31 @@ func (r *AlertRuleReconciler) writeStatus(ctx context.Context, ar *v1alpha1.Aler
 
 // SetupWithManager watches the rules, the servers that may select them, and what those servers say they have.
 func (r *AlertRuleReconciler) SetupWithManager(mgr ctrl.Manager) error {
-	all := every(r, &v1alpha1.AlertRuleList{})
+	all := unhurried(every(r, &v1alpha1.AlertRuleList{}))
 	return ctrl.NewControllerManagedBy(mgr).
 		WithOptions(sideBySide()).
-		For(&v1alpha1.AlertRule{}).
+		For(&v1alpha1.AlertRule{}, builder.WithPredicates(r.arrivals())).
 		Watches(&v1alpha1.PrometheusServer{}, all, builder.WithPredicates(specOrSelectable())).
-		WatchesMetadata(&corev1.Namespace{}, all, builder.WithPredicates(selectable())).
-		WatchesRawSource(source.Channel(r.Ledger.Events(), &handler.EnqueueRequestForObject{})).
+		WatchesMetadata(&corev1.Namespace{}, all, builder.WithPredicates(r.Namespaces.changes())).
+		// A verdict is waited for by a server, a status by a person.
+		WatchesRawSource(source.Channel(r.Ledger.Events(), unhurried(&handler.EnqueueRequestForObject{}))).
 		Complete(r)
+}
+
+// arrivals lets every event through and notes when a generation came that was not there when the operator started.
+func (r *AlertRuleReconciler) arrivals() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc: func(e event.CreateEvent) bool {
+			if !e.IsInInitialList {
+				r.Verdicts.arrive(e.Object)
+			}
+			return true
+		},
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			if e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() {
+				r.Verdicts.arrive(e.ObjectNew)
+			}
+			return true
+		},
+	}
 }

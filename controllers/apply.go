@@ -20,6 +20,8 @@ import (
 type applier struct {
 	client client.Client // reads from the cache of CacheOptions
 	reader client.Reader // reads from the API server
+	// settled are the owner's children that need no second look, if anybody remembers them.
+	settled settled
 }
 
 // PendingError says that a child can't be written yet, because an earlier one of its name is still on its way out. It is
@@ -42,7 +44,11 @@ func (a *applier) apply(ctx context.Context, owner client.Object, desired []clie
 	if !owner.GetDeletionTimestamp().IsZero() {
 		return nil // the garbage collector is taking the children; making them anew would be a race with it
 	}
-	children, err := a.children(owner, desired)
+	open, err := a.open(ctx, owner, desired)
+	if err != nil {
+		return err
+	}
+	children, err := a.children(owner, open)
 	if err != nil {
 		return err
 	}
@@ -65,21 +71,16 @@ func (a *applier) apply(ctx context.Context, owner client.Object, desired []clie
 	if pending != nil {
 		return pending
 	}
-	return a.prune(ctx, owner, children)
+	return a.prune(ctx, owner, desired)
 }
 
 func (a *applier) children(owner client.Object, desired []client.Object) ([]*child, error) {
 	children := make([]*child, 0, len(desired))
-	seen := make(map[string]bool, len(desired))
 	for _, object := range desired {
 		c, err := newChild(a.client.Scheme(), owner, object)
 		if err != nil {
 			return nil, err
 		}
-		if seen[c.String()] {
-			return nil, fmt.Errorf("%s is wanted twice", c)
-		}
-		seen[c.String()] = true
 		children = append(children, c)
 	}
 	return children, nil
@@ -146,6 +147,7 @@ func (a *applier) write(ctx context.Context, c *child) error {
 	}
 	strangers := c.hasStrangers(live)
 	if c.settled(live) && !strangers {
+		a.settled.note(c)
 		return nil
 	}
 	if strangers {

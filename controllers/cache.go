@@ -1,27 +1,99 @@
 package controllers
 
 import (
+	"bytes"
+	"compress/flate"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 	"github.com/hearth-monitoring/hearth/internal/stack"
 )
 
 // CacheOptions limits what the operator holds in memory to what it made: of the kinds it writes, and of pods and claims,
-// only objects labelled as Hearth's. Its own three kinds are held whole. A foreign ConfigMap or Pod never gets in; an
-// object that might exist without the label is looked up by name through the uncached reader.
+// only objects labelled as Hearth's. Its own three kinds are held whole, AlertRules packed. A foreign ConfigMap or Pod
+// never gets in; an object that might exist without the label is looked up by name through the uncached reader.
 func CacheOptions() cache.Options {
 	hearths := labels.SelectorFromSet(labels.Set{stack.LabelManagedBy: stack.ManagedBy})
 	byObject := map[client.Object]cache.ByObject{
 		// Nobody asks who wrote which field of a pod or a claim, and these entries are a good part of their size.
 		&corev1.Pod{}:                   {Label: hearths, Transform: cache.TransformStripManagedFields()},
 		&corev1.PersistentVolumeClaim{}: {Label: hearths, Transform: cache.TransformStripManagedFields()},
+		&v1alpha1.AlertRule{}:           {Transform: new(packer).pack},
 	}
 	for _, obj := range ownedTypes() {
 		// The field managers stay here: belongsTo reads them.
 		byObject[obj] = cache.ByObject{Label: hearths}
 	}
 	return cache.Options{ByObject: byObject}
+}
+
+// packedSpec is where a cached AlertRule has its spec. The API takes no annotation of such a name, so it is nobody else's.
+const packedSpec = "packed spec"
+
+// lastApplied is the whole object once more.
+const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
+
+// packer packs the specs of AlertRules. A spec is read once for each of its generations, and ten thousand of them as Go
+// structs take ten times the memory. Writers are reused: each takes more than half a megabyte to make.
+type packer struct{ writers sync.Pool }
+
+var _ toolscache.TransformFunc = new(packer).pack
+
+func (p *packer) pack(in any) (any, error) {
+	ar, ok := in.(*v1alpha1.AlertRule)
+	if !ok {
+		return in, nil
+	}
+	if _, packed := ar.Annotations[packedSpec]; packed {
+		return in, nil // a cache may hand the same object in twice
+	}
+	text, err := json.Marshal(ar.Spec)
+	if err != nil {
+		return nil, fmt.Errorf("pack AlertRule %s/%s: %w", ar.Namespace, ar.Name, err)
+	}
+	if ar.Annotations == nil {
+		ar.Annotations = map[string]string{}
+	}
+	delete(ar.Annotations, lastApplied)
+	ar.Annotations[packedSpec] = p.deflate(text)
+	ar.ManagedFields, ar.Spec = nil, v1alpha1.AlertRuleSpec{}
+	return ar, nil
+}
+
+func (p *packer) deflate(text []byte) string {
+	var out bytes.Buffer
+	w, ok := p.writers.Get().(*flate.Writer)
+	if ok {
+		w.Reset(&out)
+	} else {
+		// The level is one that exists, and that is all NewWriter asks.
+		w, _ = flate.NewWriter(&out, flate.BestSpeed)
+	}
+	// Writing to memory does not fail.
+	_, _ = w.Write(text)
+	_ = w.Close()
+	p.writers.Put(w)
+	return out.String()
+}
+
+// unpack gives a copy of a cached AlertRule its spec back. Until then its spec is empty.
+func unpack(ar *v1alpha1.AlertRule) error {
+	packed, ok := ar.Annotations[packedSpec]
+	if !ok {
+		return nil
+	}
+	delete(ar.Annotations, packedSpec)
+	if err := json.NewDecoder(flate.NewReader(strings.NewReader(packed))).Decode(&ar.Spec); err != nil {
+		return fmt.Errorf("unpack AlertRule %s/%s: %w", ar.Namespace, ar.Name, err)
+	}
+	return nil
 }

@@ -3,11 +3,13 @@ package controllers
 import (
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 	"github.com/hearth-monitoring/hearth/internal/stack"
 )
 
@@ -32,5 +34,36 @@ func TestCachesHoldHearthsObjectsOnly(t *testing.T) {
 		if all.Items[i].Labels[stack.LabelManagedBy] != stack.ManagedBy {
 			t.Errorf("in the cache: %s", client.ObjectKeyFromObject(&all.Items[i]))
 		}
+	}
+}
+
+func TestAlertRulesAreHeldPacked(t *testing.T) {
+	spec := groups("vector(1)")
+	ar := &v1alpha1.AlertRule{
+		ObjectMeta: metav1.ObjectMeta{Name: "rules", Annotations: map[string]string{lastApplied: "{}", "team": "mine"},
+			ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubectl"}}},
+		Spec: *spec.DeepCopy(),
+	}
+	var p packer
+	for range 2 { // a cache may hand the same object in twice
+		out, err := p.pack(ar)
+		must(t, err)
+		if out != ar || len(ar.Spec.Groups) != 0 || len(ar.ManagedFields) != 0 || ar.Annotations[lastApplied] != "" {
+			t.Fatalf("packed: %+v", ar)
+		}
+	}
+	must(t, unpack(ar))
+	if diff := cmp.Diff(spec, ar.Spec); diff != "" {
+		t.Errorf("-packed +unpacked:\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string]string{"team": "mine"}, ar.Annotations); diff != "" {
+		t.Error(diff)
+	}
+	must(t, unpack(ar))
+	if len(ar.Spec.Groups) != 1 {
+		t.Error("unpacking what is not packed takes the spec away")
+	}
+	if _, err := p.pack("a tombstone"); err != nil {
+		t.Error(err)
 	}
 }

@@ -21,7 +21,8 @@ import (
 // child is one object that an owner wants, and what there is of it.
 type child struct {
 	gvk    schema.GroupVersionKind
-	object client.Object              // as its builder made it, with Hearth's marks
+	wanted client.Object              // as its builder made it
+	object client.Object              // the same with Hearth's marks
 	config *unstructured.Unstructured // what is sent: object without what nobody set, plus the hash
 	hash   string                     // of config, without the hash itself
 	live   client.Object              // as the cluster has it; nil if it does not exist
@@ -39,11 +40,12 @@ func newChild(scheme *runtime.Scheme, owner, object client.Object) (*child, erro
 	if err != nil {
 		return nil, err
 	}
+	wanted := object
 	object, ok := object.DeepCopyObject().(client.Object)
 	if !ok {
 		return nil, fmt.Errorf("a copy of %T is not an object", object)
 	}
-	c := &child{gvk: gvk, object: object}
+	c := &child{gvk: gvk, wanted: wanted, object: object}
 	if ns := object.GetNamespace(); ns != "" && ns != owner.GetNamespace() {
 		return nil, fmt.Errorf("%s is for namespace %s, its owner is in %s", c, ns, owner.GetNamespace())
 	}

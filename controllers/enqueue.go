@@ -7,9 +7,13 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -24,6 +28,49 @@ func selectable() predicate.Predicate { return predicate.LabelChangedPredicate{}
 // specOrSelectable are those that can also change what is made of the selected object.
 func specOrSelectable() predicate.Predicate {
 	return predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, selectable())
+}
+
+// noticed is a predicate that tells of what it lets through, before anybody is enqueued for it.
+func noticed(p predicate.Predicate, tell func(client.Object)) predicate.Predicate {
+	note := func(passes bool, o client.Object) bool {
+		if passes {
+			tell(o)
+		}
+		return passes
+	}
+	return predicate.Funcs{
+		CreateFunc:  func(e event.CreateEvent) bool { return note(p.Create(e), e.Object) },
+		UpdateFunc:  func(e event.UpdateEvent) bool { return note(p.Update(e), e.ObjectNew) },
+		DeleteFunc:  func(e event.DeleteEvent) bool { return note(p.Delete(e), e.Object) },
+		GenericFunc: func(e event.GenericEvent) bool { return note(p.Generic(e), e.Object) },
+	}
+}
+
+// unhurriedPriority is below that of an object that changed, which is 0, and above that of one that was there at the start.
+const unhurriedPriority = handler.LowPriority / 2
+
+// unhurried lets what a handler enqueues wait behind objects that changed themselves.
+func unhurried(h handler.EventHandler) handler.EventHandler {
+	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+	return handler.Funcs{
+		CreateFunc:  func(ctx context.Context, e event.CreateEvent, q queue) { h.Create(ctx, e, later{q}) },
+		UpdateFunc:  func(ctx context.Context, e event.UpdateEvent, q queue) { h.Update(ctx, e, later{q}) },
+		DeleteFunc:  func(ctx context.Context, e event.DeleteEvent, q queue) { h.Delete(ctx, e, later{q}) },
+		GenericFunc: func(ctx context.Context, e event.GenericEvent, q queue) { h.Generic(ctx, e, later{q}) },
+	}
+}
+
+// later is a queue to which everything is added with unhurriedPriority.
+type later struct {
+	workqueue.TypedRateLimitingInterface[reconcile.Request]
+}
+
+func (l later) Add(item reconcile.Request) {
+	if q, ok := l.TypedRateLimitingInterface.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
+		q.AddWithOpts(priorityqueue.AddOpts{Priority: ptr.To(unhurriedPriority)}, item)
+		return
+	}
+	l.TypedRateLimitingInterface.Add(item)
 }
 
 // byLabel maps an object to the one of ours that a label names.
@@ -52,7 +99,7 @@ func those(ctx context.Context, from client.Reader, list client.ObjectList, fits
 	if !ok {
 		return nil
 	}
-	err := from.List(ctx, items)
+	err := from.List(ctx, items, client.UnsafeDisableDeepCopy)
 	if err == nil {
 		err = meta.EachListItem(items, func(item runtime.Object) error {
 			if o, ok := item.(client.Object); ok && fits(o) {

@@ -1,101 +1,143 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 	"github.com/hearth-monitoring/hearth/internal/bundle"
+	"github.com/hearth-monitoring/hearth/internal/rules"
 	"github.com/hearth-monitoring/hearth/internal/stack"
 )
 
 // gather reads, from the caches, everything that decides what the server becomes.
-func (r *PrometheusServerReconciler) gather(ctx context.Context, ps *v1alpha1.PrometheusServer) (stack.Inputs, error) {
+func (r *PrometheusServerReconciler) gather(ctx context.Context, ps *v1alpha1.PrometheusServer, known *served) (stack.Inputs, error) {
 	var exporters v1alpha1.NodeExporterList
 	if err := r.List(ctx, &exporters); err != nil {
 		return stack.Inputs{}, fmt.Errorf("list NodeExporters: %w", err)
 	}
-	var rules v1alpha1.AlertRuleList
-	if err := r.List(ctx, &rules); err != nil {
-		return stack.Inputs{}, fmt.Errorf("list AlertRules: %w", err)
-	}
-	namespaces, err := namespaceLabels(ctx, r)
+	namespaces, err := r.Namespaces.Labels(ctx, r)
 	if err != nil {
 		return stack.Inputs{}, err
 	}
-	published, err := r.published(ctx, ps)
-	if err != nil {
+	in := stack.Inputs{Server: ps, NodeExporters: exporters.Items, NamespaceLabels: namespaces, Images: r.Images}
+	if in.Published.Manifest, err = r.published(ctx, ps, known); err != nil {
 		return stack.Inputs{}, err
 	}
-	return stack.Inputs{
-		Server:          ps,
-		NodeExporters:   exporters.Items,
-		AlertRules:      rules.Items,
-		NamespaceLabels: namespaces,
-		Published:       published,
-		Images:          r.Images,
-	}, nil
+	if known.current(r.Verdicts.Version(), ps.Generation) {
+		in.Rules = known.rules
+		return in, nil
+	}
+	in.AlertRules, err = r.alertRules(ctx)
+	in.Published.Rules = lastGood(in.AlertRules, known)
+	return in, err
 }
 
-// published is what the cluster has of the server's files. What this process published last counts if the cache does not
-// have it yet: two different contents must never be the same revision.
-func (r *PrometheusServerReconciler) published(ctx context.Context, ps *v1alpha1.PrometheusServer) (stack.Published, error) {
-	out, err := r.cached(ctx, ps)
-	if err != nil {
-		return stack.Published{}, err
+// alertRules are all there are, with the verdicts on them, by namespace and name. Nothing of the cache is copied.
+func (r *PrometheusServerReconciler) alertRules(ctx context.Context) ([]stack.AlertRule, error) {
+	var list v1alpha1.AlertRuleList
+	if err := r.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list AlertRules: %w", err)
 	}
-	if last, ok := r.memory.of(ps.UID); ok && last.Manifest.Revision > revisionOf(out) {
-		out = last
+	out := r.Verdicts.Judged(list.Items)
+	slices.SortFunc(out, func(a, b stack.AlertRule) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+	return out, nil
+}
+
+// lastGood is what is published of those AlertRules of which the newest generation can't be loaded, or not yet.
+func lastGood(all []stack.AlertRule, known *served) map[string]bundle.File {
+	out := map[string]bundle.File{}
+	for i := range all {
+		ar := &all[i]
+		if ar.Judged && ar.Problem == "" {
+			continue
+		}
+		if file, ok := known.renderer.File(rules.Path(ar.Namespace, ar.Name)); ok {
+			out[file.Path] = file
+		}
+	}
+	return out
+}
+
+// published is the manifest of the server's files. What this process published last counts if the cache does not have it
+// yet: two different contents must never be the same revision.
+func (r *PrometheusServerReconciler) published(ctx context.Context, ps *v1alpha1.PrometheusServer, known *served) (*bundle.Manifest, error) {
+	out, err := r.cachedManifest(ctx, ps, known)
+	if err != nil {
+		return nil, err
+	}
+	if !known.remembered {
+		parts, err := r.cachedParts(ctx, ps)
+		if err != nil {
+			return nil, err
+		}
+		known.renderer.Remember(out, parts)
+		known.remembered = true
+	}
+	if known.manifest != nil && known.manifest.Revision > revisionOf(out) {
+		out = known.manifest
 	}
 	// A replica can be ahead after the cluster was restored from a backup, and would take what is published for old. This
 	// manifest fits no content, so that what is published next is newer than what any replica has.
-	if ahead := r.Replicas.Newest(client.ObjectKeyFromObject(ps)); ahead > revisionOf(out) {
-		out.Manifest = &bundle.Manifest{Revision: ahead}
+	if ahead := r.Replicas.Newest(prometheusPods(ps)); ahead > revisionOf(out) {
+		fits := bundle.Manifest{Revision: ahead}
+		if out != nil {
+			fits.Objects = out.Objects // as many buckets as before
+		}
+		out = &fits
 	}
 	return out, nil
 }
 
-func revisionOf(p stack.Published) int64 {
-	if p.Manifest == nil {
+func revisionOf(m *bundle.Manifest) int64 {
+	if m == nil {
 		return 0
 	}
-	return p.Manifest.Revision
+	return m.Revision
 }
 
-func (r *PrometheusServerReconciler) cached(ctx context.Context, ps *v1alpha1.PrometheusServer) (stack.Published, error) {
+// cachedManifest is the one that the cluster has, nil if it has none.
+func (r *PrometheusServerReconciler) cachedManifest(ctx context.Context, ps *v1alpha1.PrometheusServer, known *served) (*bundle.Manifest, error) {
+	var object corev1.ConfigMap
+	key := client.ObjectKey{Namespace: ps.Namespace, Name: bundle.ManifestName(stack.NamesOf(ps.Name).Base)}
+	err := r.Get(ctx, key, &object, client.UnsafeDisableDeepCopy)
+	if client.IgnoreNotFound(err) != nil {
+		return nil, fmt.Errorf("get ConfigMap %q: %w", key.Name, err)
+	}
+	if err != nil || object.Labels[stack.LabelOwnerUID] != string(ps.UID) {
+		known.cached, known.cachedVersion = nil, ""
+		return nil, nil
+	}
+	if object.ResourceVersion == known.cachedVersion {
+		return known.cached, nil
+	}
+	known.cached, known.cachedVersion = nil, object.ResourceVersion
+	// A manifest that somebody broke is as good as none: the next one takes its place.
+	if manifest, err := bundle.ParseManifest([]byte(object.Data[bundle.ManifestKey])); err == nil {
+		known.cached = &manifest
+	}
+	return known.cached, nil
+}
+
+// cachedParts are the packed parts that the cluster has, by object name. They must not be changed.
+func (r *PrometheusServerReconciler) cachedParts(ctx context.Context, ps *v1alpha1.PrometheusServer) (map[string][]byte, error) {
 	var list corev1.ConfigMapList
-	if err := r.List(ctx, &list, client.InNamespace(ps.Namespace), client.MatchingLabels{stack.LabelOwnerUID: string(ps.UID)}); err != nil {
-		return stack.Published{}, fmt.Errorf("list published ConfigMaps: %w", err)
+	err := r.List(ctx, &list, client.InNamespace(ps.Namespace), client.MatchingLabels{stack.LabelOwnerUID: string(ps.UID)}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return nil, fmt.Errorf("list published ConfigMaps: %w", err)
 	}
-	out := stack.Published{Parts: map[string][]byte{}}
+	out := map[string][]byte{}
 	for i := range list.Items {
-		object := &list.Items[i]
-		if object.Name != bundle.ManifestName(stack.NamesOf(ps.Name).Base) {
-			out.Parts[object.Name] = object.BinaryData[bundle.PartKey]
-			continue
+		if packed, ok := list.Items[i].BinaryData[bundle.PartKey]; ok {
+			out[list.Items[i].Name] = packed
 		}
-		// A manifest that somebody broke is as good as none: the next one takes its place.
-		if manifest, err := bundle.ParseManifest([]byte(object.Data[bundle.ManifestKey])); err == nil {
-			out.Manifest = &manifest
-		}
-	}
-	return out, nil
-}
-
-// namespaceLabels are the labels of every namespace, by its name.
-func namespaceLabels(ctx context.Context, from client.Reader) (map[string]map[string]string, error) {
-	var list metav1.PartialObjectMetadataList
-	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("NamespaceList"))
-	if err := from.List(ctx, &list); err != nil {
-		return nil, fmt.Errorf("list namespaces: %w", err)
-	}
-	out := make(map[string]map[string]string, len(list.Items))
-	for i := range list.Items {
-		out[list.Items[i].Name] = list.Items[i].Labels
 	}
 	return out, nil
 }

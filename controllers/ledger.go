@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"sync"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -19,7 +20,15 @@ type Ledger struct {
 	events chan event.GenericEvent
 
 	mu      sync.Mutex
-	servers map[types.NamespacedName]map[types.NamespacedName]Entry
+	servers map[types.NamespacedName]*account
+}
+
+// account is the entries of one server. A revision concerns one rule among ten thousand, so only what is new is looked at.
+type account struct {
+	verdicts []stack.Verdict // that the entries were made from
+	entries  map[types.NamespacedName]Entry
+	// waiting are the rules that are published and that not every replica has loaded.
+	waiting map[types.NamespacedName]bool
 }
 
 // Entry is what a server has of one AlertRule.
@@ -28,8 +37,11 @@ type Entry struct {
 	Generation int64
 	// Revision of the server's configuration in which that generation first was.
 	Revision int64
-	// Loaded is true when every replica runs Revision or a later one.
+	// Loaded is true once every replica ran Revision or a later one. It stays so: that a replica is restarted is for the
+	// server's status to say, and would be said in ten thousand others too.
 	Loaded bool
+	// LoadedAt is when that was heard of.
+	LoadedAt time.Time
 	// LastGood is true when the generation is invalid and an earlier one is loaded instead.
 	LastGood bool
 	// Problem is why the generation is not in the configuration.
@@ -38,10 +50,7 @@ type Entry struct {
 
 // NewLedger is an empty ledger.
 func NewLedger() *Ledger {
-	return &Ledger{
-		events:  make(chan event.GenericEvent, 1024),
-		servers: map[types.NamespacedName]map[types.NamespacedName]Entry{},
-	}
+	return &Ledger{events: make(chan event.GenericEvent, 1024), servers: map[types.NamespacedName]*account{}}
 }
 
 // Events has an AlertRule whenever a server's entry for it changes.
@@ -51,7 +60,11 @@ func (l *Ledger) Events() <-chan event.GenericEvent { return l.events }
 func (l *Ledger) Of(server, rule types.NamespacedName) (Entry, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	entry, ok := l.servers[server][rule]
+	a, ok := l.servers[server]
+	if !ok {
+		return Entry{}, false
+	}
+	entry, ok := a.entries[rule]
 	return entry, ok
 }
 
@@ -63,52 +76,111 @@ func (l *Ledger) Knows(server types.NamespacedName) bool {
 	return ok
 }
 
-// Set replaces the entries of a server: these verdicts are published as this revision, and every replica runs at least
-// the revision loaded.
+// Set makes these verdicts the entries of a server: they are published as this revision, and every replica runs at least
+// the revision loaded. The verdicts must not be changed afterwards.
 func (l *Ledger) Set(ctx context.Context, server types.NamespacedName, verdicts []stack.Verdict, revision, loaded int64) {
 	l.mu.Lock()
-	before := l.servers[server]
-	now := make(map[types.NamespacedName]Entry, len(verdicts))
-	for _, v := range verdicts {
-		rule := types.NamespacedName{Namespace: v.Namespace, Name: v.Name}
-		entry := Entry{Generation: v.Generation, Revision: revision, LastGood: v.LastGood, Problem: v.Problem}
-		if known, ok := before[rule]; ok && known.Generation == v.Generation && known.Problem == v.Problem {
-			entry.Revision = known.Revision
-		}
-		entry.Loaded = entry.Problem == "" && loaded >= entry.Revision
-		now[rule] = entry
+	a, ok := l.servers[server]
+	if !ok {
+		a = &account{entries: map[types.NamespacedName]Entry{}, waiting: map[types.NamespacedName]bool{}}
+		l.servers[server] = a
 	}
-	l.servers[server] = now
+	changed := map[types.NamespacedName]bool{}
+	if !ok || !sameVerdicts(a.verdicts, verdicts) {
+		a.set(verdicts, revision, changed)
+	}
+	a.load(loaded, changed)
 	l.mu.Unlock()
-	l.tell(ctx, before, now)
+	l.tell(ctx, changed)
 }
 
 // Forget removes a server that is gone.
 func (l *Ledger) Forget(ctx context.Context, server types.NamespacedName) {
 	l.mu.Lock()
-	before := l.servers[server]
+	changed := map[types.NamespacedName]bool{}
+	if a, ok := l.servers[server]; ok {
+		for rule := range a.entries {
+			changed[rule] = true
+		}
+	}
 	delete(l.servers, server)
 	l.mu.Unlock()
-	l.tell(ctx, before, nil)
+	l.tell(ctx, changed)
+}
+
+func sameVerdicts(a, b []stack.Verdict) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
+}
+
+func (a *account) set(verdicts []stack.Verdict, revision int64, changed map[types.NamespacedName]bool) {
+	a.verdicts = verdicts
+	for i := range verdicts {
+		v := &verdicts[i]
+		rule := types.NamespacedName{Namespace: v.Namespace, Name: v.Name}
+		known, ok := a.entries[rule]
+		if v.Pending {
+			// Nothing is said of a generation before there is a verdict on it.
+			if !ok {
+				a.entries[rule] = Entry{}
+			}
+			continue
+		}
+		if ok && known.Generation == v.Generation && known.Problem == v.Problem && known.LastGood == v.LastGood {
+			continue
+		}
+		entry := Entry{Generation: v.Generation, Revision: revision, LastGood: v.LastGood, Problem: v.Problem}
+		a.entries[rule], changed[rule] = entry, true
+		a.wait(rule, v.Problem == "")
+	}
+	if len(a.entries) > len(verdicts) {
+		a.drop(verdicts, changed)
+	}
+}
+
+func (a *account) wait(rule types.NamespacedName, is bool) {
+	if is {
+		a.waiting[rule] = true
+	} else {
+		delete(a.waiting, rule)
+	}
+}
+
+// drop removes what there is no verdict on any more.
+func (a *account) drop(verdicts []stack.Verdict, changed map[types.NamespacedName]bool) {
+	left := make(map[types.NamespacedName]bool, len(verdicts))
+	for i := range verdicts {
+		left[types.NamespacedName{Namespace: verdicts[i].Namespace, Name: verdicts[i].Name}] = true
+	}
+	for rule := range a.entries {
+		if !left[rule] {
+			delete(a.entries, rule)
+			delete(a.waiting, rule)
+			changed[rule] = true
+		}
+	}
+}
+
+// load notes what every replica has loaded.
+func (a *account) load(loaded int64, changed map[types.NamespacedName]bool) {
+	for rule := range a.waiting {
+		entry := a.entries[rule]
+		if loaded < entry.Revision {
+			continue
+		}
+		entry.Loaded, entry.LoadedAt = true, time.Now()
+		a.entries[rule], changed[rule] = entry, true
+		delete(a.waiting, rule)
+	}
 }
 
 // tell waits where the queue of events is full, which ends with ctx.
-func (l *Ledger) tell(ctx context.Context, before, now map[types.NamespacedName]Entry) {
-	send := func(rule types.NamespacedName) {
+func (l *Ledger) tell(ctx context.Context, changed map[types.NamespacedName]bool) {
+	for rule := range changed {
 		object := &v1alpha1.AlertRule{ObjectMeta: metav1.ObjectMeta{Namespace: rule.Namespace, Name: rule.Name}}
 		select {
 		case l.events <- event.GenericEvent{Object: object}:
 		case <-ctx.Done():
-		}
-	}
-	for rule, entry := range now {
-		if known, ok := before[rule]; !ok || known != entry {
-			send(rule)
-		}
-	}
-	for rule := range before {
-		if _, ok := now[rule]; !ok {
-			send(rule)
+			return
 		}
 	}
 }

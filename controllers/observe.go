@@ -35,7 +35,7 @@ func (r *PrometheusServerReconciler) observe(ctx context.Context, s *stack.Stack
 	if err != nil {
 		return nil, err
 	}
-	r.Replicas.Track(client.ObjectKey{Namespace: s.Namespace, Name: s.Name}, pods)
+	r.Replicas.Track(PodSet{Server: client.ObjectKey{Namespace: s.Namespace, Name: s.Name}, Part: prometheusPart}, pods)
 	for i := range pods {
 		pod := &pods[i]
 		out.Asking = out.Asking || status.PodReady(pod) && r.Replicas.Asking(pod.UID)

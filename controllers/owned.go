@@ -98,10 +98,14 @@ func conflictWith(live client.Object, kind string) Conflict {
 
 // prune deletes what the owner has and no longer wants. It goes by the controller reference and not by the owner's label,
 // so that a stripped label doesn't leave anything behind.
-func (a *applier) prune(ctx context.Context, owner client.Object, wanted []*child) error {
+func (a *applier) prune(ctx context.Context, owner client.Object, wanted []client.Object) error {
 	keep := make(map[string]bool, len(wanted))
-	for _, c := range wanted {
-		keep[c.gvk.Kind+"/"+c.object.GetName()] = true
+	for _, object := range wanted {
+		key, err := a.key(object)
+		if err != nil {
+			return err
+		}
+		keep[key] = true
 	}
 	var errs []error
 	for _, typ := range ownedTypes() {
@@ -133,7 +137,7 @@ func (a *applier) listOwned(ctx context.Context, owner, typ client.Object) (stri
 	if !ok {
 		return "", nil, fmt.Errorf("%T is not a list", obj)
 	}
-	if err := a.client.List(ctx, list, client.InNamespace(owner.GetNamespace())); err != nil {
+	if err := a.client.List(ctx, list, client.InNamespace(owner.GetNamespace()), client.UnsafeDisableDeepCopy); err != nil {
 		return "", nil, fmt.Errorf("list %s: %w", gvk.Kind, err)
 	}
 	var owned []client.Object

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -11,13 +12,14 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 	"github.com/hearth-monitoring/hearth/internal/manifests"
-	"github.com/hearth-monitoring/hearth/internal/promconfig"
 	"github.com/hearth-monitoring/hearth/internal/stack"
 	"github.com/hearth-monitoring/hearth/internal/status"
 )
@@ -29,9 +31,11 @@ type PrometheusServerReconciler struct {
 	Reader client.Reader
 	Events events.EventRecorder
 	// Images are used where a declaration names none.
-	Images   stack.Images
-	Replicas *Replicas
-	Ledger   *Ledger
+	Images     stack.Images
+	Replicas   *Replicas
+	Ledger     *Ledger
+	Verdicts   *Verdicts
+	Namespaces *Namespaces
 
 	memory memory
 }
@@ -64,22 +68,24 @@ func (r *PrometheusServerReconciler) Reconcile(ctx context.Context, req reconcil
 		}
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
-	observed, err := r.reconcile(ctx, ps)
+	known := r.memory.of(req.NamespacedName, ps.UID)
+	observed, err := r.reconcile(ctx, ps, known)
 	if observed != nil && observed.Asking {
-		return outcome(err)
+		return soon(known.later, err)
 	}
 	r.tell(ctx, req.NamespacedName, observed)
 	// Returned alone: joined to a terminal error, a failed status write would never be retried.
 	if werr := r.writeStatus(ctx, ps, status.OfServer(ps, observed, err)); werr != nil {
 		return reconcile.Result{}, fmt.Errorf("write status: %w", werr)
 	}
-	return outcome(err)
+	return soon(known.later, err)
 }
 
 // reconcile is the straight line. Between gather and apply nothing takes a context: that part is pure. What runs is
 // observed even where something could not be applied, because it runs on.
-func (r *PrometheusServerReconciler) reconcile(ctx context.Context, ps *v1alpha1.PrometheusServer) (*status.Server, error) {
-	in, err := r.gather(ctx, ps)
+func (r *PrometheusServerReconciler) reconcile(ctx context.Context, ps *v1alpha1.PrometheusServer, known *served) (*status.Server, error) {
+	began, version := time.Now(), r.Verdicts.Version()
+	in, err := r.gather(ctx, ps, known)
 	if err != nil {
 		return nil, fmt.Errorf("gather: %w", err)
 	}
@@ -87,7 +93,7 @@ func (r *PrometheusServerReconciler) reconcile(ctx context.Context, ps *v1alpha1
 	if len(invalid) > 0 {
 		return nil, &status.Invalid{Err: invalid.ToAggregate()}
 	}
-	files, err := promconfig.Render(s)
+	files, err := known.renderer.Render(s)
 	if err != nil {
 		return nil, &status.Invalid{Err: err}
 	}
@@ -96,10 +102,13 @@ func (r *PrometheusServerReconciler) reconcile(ctx context.Context, ps *v1alpha1
 		return nil, &status.Invalid{Err: err}
 	}
 	// Before it is written, so that whatever of it gets written is never given another content.
-	r.memory.set(ps.UID, files)
-	aerr := r.applier().apply(ctx, ps, asClientObjects(objects))
+	known.manifest = &files.Manifest
+	aerr := r.applier(known).apply(ctx, ps, asClientObjects(objects))
 	if aerr == nil {
 		aerr = r.bequeath(ctx, ps, s)
+	}
+	if in.Rules == nil {
+		known.take(&s.Rules, version, ps.Generation, began)
 	}
 	observed, err := r.observe(ctx, s, files.Manifest.Revision)
 	if err != nil {
@@ -116,13 +125,17 @@ func (r *PrometheusServerReconciler) bequeath(ctx context.Context, ps *v1alpha1.
 	}
 	var errs []error
 	for i := range claims {
-		errs = append(errs, r.applier().own(ctx, ps, &claims[i], s.Storage.WhenDeleted == v1alpha1.ClaimDelete))
+		errs = append(errs, r.applier(nil).own(ctx, ps, &claims[i], s.Storage.WhenDeleted == v1alpha1.ClaimDelete))
 	}
 	return errors.Join(errs...)
 }
 
-func (r *PrometheusServerReconciler) applier() *applier {
-	return &applier{client: r.Client, reader: r.Reader}
+func (r *PrometheusServerReconciler) applier(known *served) *applier {
+	out := &applier{client: r.Client, reader: r.Reader}
+	if known != nil {
+		out.settled = known.settled
+	}
+	return out
 }
 
 // tell lets the AlertRules know which of them the server has.
@@ -134,7 +147,8 @@ func (r *PrometheusServerReconciler) tell(ctx context.Context, server types.Name
 }
 
 func (r *PrometheusServerReconciler) forget(ctx context.Context, server types.NamespacedName) {
-	r.Replicas.Track(server, nil)
+	r.memory.forget(server)
+	r.Replicas.Track(PodSet{Server: server, Part: prometheusPart}, nil)
 	r.Ledger.Forget(ctx, server)
 }
 
@@ -156,19 +170,34 @@ func asClientObjects(objects []manifests.Object) []client.Object {
 // SetupWithManager watches what a server is made from, what it is made of, and what its replicas report.
 func (r *PrometheusServerReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	all := every(r, &v1alpha1.PrometheusServerList{})
+	ofRule := handler.EnqueueRequestsFromMapFunc(r.serversOfRule)
+	touch := func(client.Object) { r.Verdicts.Touch() }
 	b := ctrl.NewControllerManagedBy(mgr).
 		WithOptions(sideBySide()).
 		For(&v1alpha1.PrometheusServer{}).
 		Watches(&v1alpha1.NodeExporter{}, all, builder.WithPredicates(selectable())).
-		Watches(&v1alpha1.AlertRule{}, handler.EnqueueRequestsFromMapFunc(r.serversOfRule), builder.WithPredicates(specOrSelectable())).
-		WatchesMetadata(&corev1.Namespace{}, all, builder.WithPredicates(selectable())).
+		Watches(&v1alpha1.AlertRule{}, ofRule, builder.WithPredicates(noticed(leaving(), touch))).
+		WatchesMetadata(&corev1.Namespace{}, all, builder.WithPredicates(noticed(r.Namespaces.changes(), touch))).
 		Watches(&corev1.Pod{}, byLabel(stack.LabelServer)).
 		Watches(&corev1.PersistentVolumeClaim{}, byLabel(stack.LabelServer)).
+		WatchesRawSource(source.Channel(r.Verdicts.Events(), ofRule)).
 		WatchesRawSource(source.Channel(r.Replicas.Events(), &handler.EnqueueRequestForObject{}))
 	for _, typ := range ownedTypes() {
 		b = b.Owns(typ)
 	}
 	return b.Complete(r)
+}
+
+// leaving are the events of an AlertRule that matter to a server before there is a verdict: it is deleted or being deleted,
+// or selected by others now.
+func leaving() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			return selectable().Update(e) || e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero()
+		},
+		GenericFunc: func(event.GenericEvent) bool { return false },
+	}
 }
 
 // serversOfRule are the servers that select a rule and those that had it before.
@@ -177,7 +206,7 @@ func (r *PrometheusServerReconciler) serversOfRule(ctx context.Context, o client
 	if !ok {
 		return nil
 	}
-	namespaces, err := namespaceLabels(ctx, r)
+	namespaces, err := r.Namespaces.Labels(ctx, r)
 	if err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "find the servers of an AlertRule")
 		return nil

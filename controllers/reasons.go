@@ -58,3 +58,12 @@ func outcome(err error) (reconcile.Result, error) {
 	}
 	return reconcile.Result{}, err
 }
+
+// soon is outcome, with a look again after later if that is sooner; zero is never.
+func soon(later time.Duration, err error) (reconcile.Result, error) {
+	result, err := outcome(err)
+	if err == nil && later > 0 && (result.RequeueAfter == 0 || later < result.RequeueAfter) {
+		result.RequeueAfter = later
+	}
+	return result, err
+}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -28,13 +29,15 @@ import (
 // operator registers the three reconcilers as main does.
 func operator(ctx context.Context) func(manager.Manager) error {
 	return func(mgr manager.Manager) error {
-		ledger, images := NewLedger(), stack.Images{Hearth: "hearth:test", PrometheusVersion: "3.15.0"}
+		ledger, verdicts, namespaces := NewLedger(), NewVerdicts(), &Namespaces{}
+		images := stack.Images{Hearth: "hearth:test", PrometheusVersion: "3.15.0"}
 		recorder := mgr.GetEventRecorder("hearth")
 		return errors.Join(
 			(&PrometheusServerReconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Events: recorder,
-				Images: images, Replicas: NewReplicas(ctx), Ledger: ledger}).SetupWithManager(mgr),
+				Images: images, Replicas: NewReplicas(ctx), Ledger: ledger, Verdicts: verdicts, Namespaces: namespaces}).SetupWithManager(mgr),
 			(&NodeExporterReconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Events: recorder, Images: images}).SetupWithManager(mgr),
-			(&AlertRuleReconciler{Client: mgr.GetClient(), Events: recorder, Ledger: ledger}).SetupWithManager(mgr),
+			(&AlertRuleReconciler{Client: mgr.GetClient(), Events: recorder, Ledger: ledger, Verdicts: verdicts, Namespaces: namespaces,
+				Metrics: NewMetrics(prometheus.NewRegistry())}).SetupWithManager(mgr),
 		)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
@@ -29,6 +30,20 @@ const (
 	reportRetryMax = 10 * time.Second
 )
 
+// PodSet names the pods of one part of a PrometheusServer. Each part has a configuration of its own, with revisions of its
+// own.
+type PodSet struct {
+	Server types.NamespacedName
+	Part   string
+}
+
+// prometheusPart is the part that evaluates rules.
+const prometheusPart = "prometheus"
+
+func prometheusPods(ps *v1alpha1.PrometheusServer) PodSet {
+	return PodSet{Server: client.ObjectKeyFromObject(ps), Part: prometheusPart}
+}
+
 // Replicas knows what the reloader of every pod reports. One request for each pod is always under way, and the reloader
 // holds it until there is news: nothing is polled, and a reconcile finds the newest report without asking anybody.
 type Replicas struct {
@@ -41,7 +56,7 @@ type Replicas struct {
 }
 
 type tracked struct {
-	server types.NamespacedName
+	set    PodSet
 	url    string
 	stop   context.CancelFunc
 	asked  bool // there was an answer, or none was to be had
@@ -61,8 +76,8 @@ func NewReplicas(ctx context.Context) *Replicas {
 // Events has a PrometheusServer whenever one of its pods reports something new.
 func (r *Replicas) Events() <-chan event.GenericEvent { return r.events }
 
-// Track follows exactly these pods of a server from now on.
-func (r *Replicas) Track(server types.NamespacedName, pods []corev1.Pod) {
+// Track follows exactly these pods of a set from now on.
+func (r *Replicas) Track(set PodSet, pods []corev1.Pod) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	wanted := map[types.UID]bool{}
@@ -78,10 +93,10 @@ func (r *Replicas) Track(server types.NamespacedName, pods []corev1.Pod) {
 		} else if ok {
 			known.stop()
 		}
-		r.follow(server, pod.UID, address)
+		r.follow(set, pod.UID, address)
 	}
 	for uid, t := range r.pods {
-		if t.server == server && !wanted[uid] {
+		if t.set == set && !wanted[uid] {
 			t.stop()
 			delete(r.pods, uid)
 		}
@@ -107,13 +122,13 @@ func (r *Replicas) Asking(pod types.UID) bool {
 	return ok && !t.asked
 }
 
-// Newest is the highest revision that a pod of a server has seen, 0 while none has reported.
-func (r *Replicas) Newest(server types.NamespacedName) int64 {
+// Newest is the highest revision that a pod of a set has seen, 0 while none has reported.
+func (r *Replicas) Newest(set PodSet) int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	newest := int64(0)
 	for _, t := range r.pods {
-		if t.server == server && t.report != nil {
+		if t.set == set && t.report != nil {
 			newest = max(newest, t.report.Published, t.report.Loaded)
 		}
 	}
@@ -121,9 +136,9 @@ func (r *Replicas) Newest(server types.NamespacedName) int64 {
 }
 
 // follow starts a request loop; r.mu is held.
-func (r *Replicas) follow(server types.NamespacedName, pod types.UID, address string) {
+func (r *Replicas) follow(set PodSet, pod types.UID, address string) {
 	ctx, stop := context.WithCancel(r.ctx)
-	t := &tracked{server: server, url: address, stop: stop}
+	t := &tracked{set: set, url: address, stop: stop}
 	r.pods[pod] = t
 	go r.loop(ctx, t)
 }
@@ -183,7 +198,7 @@ func (r *Replicas) set(ctx context.Context, t *tracked, report *replica.Report) 
 	if !news {
 		return
 	}
-	object := &v1alpha1.PrometheusServer{ObjectMeta: metav1.ObjectMeta{Namespace: t.server.Namespace, Name: t.server.Name}}
+	object := &v1alpha1.PrometheusServer{ObjectMeta: metav1.ObjectMeta{Namespace: t.set.Server.Namespace, Name: t.set.Server.Name}}
 	select {
 	case r.events <- event.GenericEvent{Object: object}:
 	case <-ctx.Done():

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 	"github.com/hearth-monitoring/hearth/internal/bundle"
@@ -71,12 +72,14 @@ func podAt(address string) corev1.Pod {
 	return corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "prometheus-main-0", UID: "pod"}, Status: corev1.PodStatus{PodIP: address}}
 }
 
+func pods(server types.NamespacedName) PodSet { return PodSet{Server: server, Part: prometheusPart} }
+
 func TestReplicasFollowReports(t *testing.T) {
 	pod := &reloader{news: make(chan struct{}), report: replica.Report{Published: 1}}
 	server := serve(t, pod)
 	main := types.NamespacedName{Namespace: "monitoring", Name: "main"}
 	replicas := NewReplicas(t.Context())
-	replicas.Track(main, []corev1.Pod{podAt(podAddress)})
+	replicas.Track(pods(main), []corev1.Pod{podAt(podAddress)})
 
 	told := func() {
 		t.Helper()
@@ -98,7 +101,7 @@ func TestReplicasFollowReports(t *testing.T) {
 	if r := replicas.Report("pod"); r == nil || r.Loaded != 2 {
 		t.Errorf("second report: %+v", r)
 	}
-	if newest := replicas.Newest(main); newest != 2 {
+	if newest := replicas.Newest(pods(main)); newest != 2 {
 		t.Errorf("newest is %d", newest)
 	}
 	must(t, server.Close())
@@ -114,7 +117,7 @@ func TestReplicasHoldOneRequest(t *testing.T) {
 	main := types.NamespacedName{Namespace: "monitoring", Name: "main"}
 	replicas := NewReplicas(t.Context())
 	for range 50 { // as many reconciles, one request
-		replicas.Track(main, []corev1.Pod{podAt(podAddress)})
+		replicas.Track(pods(main), []corev1.Pod{podAt(podAddress)})
 	}
 	<-replicas.Events()
 	time.Sleep(300 * time.Millisecond)
@@ -124,7 +127,7 @@ func TestReplicasHoldOneRequest(t *testing.T) {
 	if waiting != 1 {
 		t.Errorf("%d requests are waiting", waiting)
 	}
-	replicas.Track(main, nil)
+	replicas.Track(pods(main), nil)
 	if r := replicas.Report("pod"); r != nil {
 		t.Errorf("a pod that is gone still says %+v", r)
 	}
@@ -136,11 +139,11 @@ func TestRevisionsGoOnAboveWhatReplicasHave(t *testing.T) {
 	ps := c.owner(t, "main")
 	r := &PrometheusServerReconciler{Client: c.manager.GetClient(), Reader: c.manager.GetAPIReader(), Replicas: NewReplicas(t.Context())}
 	r.Replicas.pods["pod"] = &tracked{
-		server: types.NamespacedName{Namespace: c.namespace, Name: "main"}, report: &replica.Report{Published: 41, Loaded: 41},
+		set: pods(types.NamespacedName{Namespace: c.namespace, Name: "main"}), report: &replica.Report{Published: 41, Loaded: 41},
 	}
-	published, err := r.published(t.Context(), ps)
+	published, err := r.published(t.Context(), ps, r.memory.of(client.ObjectKeyFromObject(ps), ps.UID))
 	must(t, err)
-	next, _, err := bundle.Publish(published.Manifest, "prometheus-main", nil, nil, 0)
+	next, _, err := bundle.Publish(published, "prometheus-main", nil, nil, 0)
 	must(t, err)
 	if next.Revision != 42 {
 		t.Errorf("published as revision %d", next.Revision)
@@ -160,7 +163,12 @@ func TestLedgerTellsOfChangesOnly(t *testing.T) {
 				t.Errorf("%s: told of %s", what, e.Object.GetName())
 			}
 		}
-		if got, _ := ledger.Of(server, rule); got != want {
+		got, _ := ledger.Of(server, rule)
+		if got.Loaded == got.LoadedAt.IsZero() {
+			t.Errorf("%s: %+v", what, got)
+		}
+		got.LoadedAt = time.Time{}
+		if got != want {
 			t.Errorf("%s: %+v, want %+v", what, got, want)
 		}
 	}

@@ -6,8 +6,10 @@ import (
 	"compress/gzip"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -130,14 +132,18 @@ func TestBuckets(t *testing.T) {
 		}
 		union := map[string][]byte{}
 		for i, b := range buckets {
-			packed, err := Pack(b)
+			packed, err := packFiles(b)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if len(packed) > limit {
 				t.Errorf("bucket %d is %d bytes", i, len(packed))
 			}
-			maps.Copy(union, b)
+			for _, f := range b {
+				if union[f.Path], err = f.Content.Text(); err != nil {
+					t.Fatal(err)
+				}
+			}
 		}
 		if diff := cmp.Diff(in, union); diff != "" {
 			t.Errorf("the buckets are not the files:\n%s", diff)
@@ -146,7 +152,7 @@ func TestBuckets(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(buckets, again); diff != "" {
+		if diff := cmp.Diff(buckets, again, cmp.AllowUnexported(Content{})); diff != "" {
 			t.Errorf("sharing out twice differs:\n%s", diff)
 		}
 	}
@@ -162,7 +168,7 @@ func TestBucketsNamesTheFileThatIsTooLarge(t *testing.T) {
 
 func publish(t *testing.T, p *Publisher, prev *Manifest, config, rules map[string][]byte) (Manifest, map[string][]byte) {
 	t.Helper()
-	m, objects, err := p.Publish(prev, "prometheus-main", config, rules, len(rules))
+	m, objects, err := p.Publish(prev, "prometheus-main", config, new(Compressor).Files(rules), len(rules))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,6 +258,70 @@ func TestPublishHysteresis(t *testing.T) {
 	}
 }
 
+// A Publisher of another process goes on where the last one was: nothing is packed, and so nothing written, again.
+func TestRememberWhatIsPublished(t *testing.T) {
+	config, rules := map[string][]byte{"prometheus.yml": []byte("a")}, files(3, 300, 1000)
+	first, before := publish(t, new(Publisher), nil, config, rules)
+	// Packed by somebody else's gzip: the same content in other bytes.
+	name := RulesName("prometheus-main", 1)
+	texts, err := Unpack(before[name])
+	if err != nil {
+		t.Fatal(err)
+	}
+	before[name] = otherGzip(t, texts)
+	first.Objects[2].SHA256 = Sum(before[name])
+	first.Hash = hashOf(first.Objects)
+
+	var p Publisher
+	if _, ok := p.File("team-0_rule-0.yaml"); ok {
+		t.Error("a file is there before anything was published")
+	}
+	p.Remember(&first, before)
+	for _, when := range []string{"remembered", "published"} {
+		f, ok := p.File("team-0_rule-7.yaml")
+		if !ok {
+			t.Fatalf("%s, but not there", when)
+		}
+		if text, err := f.Content.Text(); err != nil || !bytes.Equal(text, rules["team-0_rule-7.yaml"]) {
+			t.Errorf("%s: %d bytes, %v", when, len(text), err)
+		}
+		if _, ok := p.File("nobody.yaml"); ok {
+			t.Errorf("%s: a file that nobody published", when)
+		}
+		again, after := publish(t, &p, &first, config, rules)
+		if diff := cmp.Diff(first, again); diff != "" {
+			t.Errorf("another revision:\n%s", diff)
+		}
+		if diff := cmp.Diff(before, after); diff != "" {
+			t.Error("other bytes")
+		}
+	}
+}
+
+func otherGzip(t *testing.T, texts map[string][]byte) []byte {
+	t.Helper()
+	packed, err := Pack(texts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	zip, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	stored, err := gzip.NewWriterLevel(&out, gzip.NoCompression)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(stored, zip); err != nil {
+		t.Fatal(err)
+	}
+	if err := stored.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
 func TestVerifyAndParseRefuse(t *testing.T) {
 	m, objects := publish(t, new(Publisher), nil, map[string][]byte{"a": []byte("1")}, nil)
 	torn := maps.Clone(objects)
@@ -316,17 +386,25 @@ func FuzzPack(f *testing.F) {
 	})
 }
 
-func BenchmarkPublishEdit(b *testing.B) {
+// manyRules are 10,000 rule files of 10 rules.
+func manyRules() map[string][]byte {
 	rules := map[string][]byte{}
 	for i := range 10_000 {
 		var text strings.Builder
 		fmt.Fprintf(&text, "groups:\n- name: g%d\n  rules:\n", i)
 		for j := range 10 {
-			fmt.Fprintf(&text, "  - alert: A%d_%d\n    expr: rate(http_requests_total{job=\"j%d\",code=~\"5..\"}[5m]) > 0.%d\n    for: 5m\n    labels: {severity: page, id: \"%x\"}\n", i, j, i, j, i*7919+j*104729)
+			fmt.Fprintf(&text, "  - alert: A%d_%d\n    annotations:\n      description: 'Job {{ $labels.job }} of team %x answers {{ $value | humanizePercentage }} of its requests with an error.'\n"+
+				"    expr: rate(http_requests_total{job=\"j%d\",code=~\"5..\"}[5m]) > 0.%d\n    for: 5m\n    labels: {severity: page, id: \"%x\"}\n", i, j, i*7919, i, j, i*7919+j*104729)
 		}
 		rules[fmt.Sprintf("ns-%d_rule-%d.yaml", i%100, i)] = []byte(text.String())
 	}
+	return rules
+}
+
+func BenchmarkPublishEdit(b *testing.B) {
 	var p Publisher
+	var z Compressor
+	rules := z.Files(manyRules())
 	m, _, err := p.Publish(nil, "p", nil, rules, 100_000)
 	if err != nil {
 		b.Fatal(err)
@@ -334,11 +412,25 @@ func BenchmarkPublishEdit(b *testing.B) {
 	n := 0
 	for b.Loop() {
 		n++
-		rules = maps.Clone(rules)
-		rules["ns-0_rule-0.yaml"] = fmt.Appendf(nil, "edit %d", n)
+		rules = slices.Clone(rules)
+		rules[7].Content = z.Content(fmt.Appendf(nil, "edit %d", n))
 		if m, _, err = p.Publish(&m, "p", nil, rules, 100_000); err != nil {
 			b.Fatal(err)
 		}
 	}
 	b.ReportMetric(float64(m.Buckets("p")), "buckets")
+}
+
+func BenchmarkPublishNothing(b *testing.B) {
+	var p Publisher
+	rules := new(Compressor).Files(manyRules())
+	m, _, err := p.Publish(nil, "p", nil, rules, 100_000)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, _, err = p.Publish(&m, "p", nil, rules, 100_000); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

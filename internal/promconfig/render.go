@@ -26,22 +26,67 @@ type Files struct {
 	Parts map[string][]byte
 }
 
+// Renderer makes the files of one server, and remembers what it made last: what did not change is neither checked nor
+// packed again. The zero value is ready; one goroutine at a time.
+type Renderer struct {
+	bundle.Publisher
+	checked string // the newest prometheus.yml that Prometheus' own loader took
+	last    *Files
+	rules   []bundle.File // of last
+}
+
+// Render is what a Renderer without memories renders.
+func Render(s *stack.Stack) (Files, error) { return new(Renderer).Render(s) }
+
 // Render makes the files of a server and the revision they are. The same content keeps the revision that is published.
-func Render(s *stack.Stack) (Files, error) {
-	text, err := Configuration(s)
+func (r *Renderer) Render(s *stack.Stack) (Files, error) {
+	text, err := encode(s)
 	if err != nil {
 		return Files{}, err
 	}
-	manifest, parts, err := bundle.Publish(s.Published.Manifest, s.Names.Base,
+	if string(text) != r.checked {
+		if err := check(text); err != nil {
+			return Files{}, err
+		}
+	} else if r.last != nil && sameFiles(r.rules, s.Rules.Files) && r.last.is(s.Published.Manifest) {
+		return *r.last, nil
+	}
+	manifest, parts, err := r.Publish(s.Published.Manifest, s.Names.Base,
 		map[string][]byte{FileName: text}, s.Rules.Files, s.Rules.Count)
 	if err != nil {
 		return Files{}, fmt.Errorf("pack files: %w", err)
 	}
-	return Files{Manifest: manifest, Parts: parts}, nil
+	r.checked, r.last, r.rules = string(text), &Files{Manifest: manifest, Parts: parts}, s.Rules.Files
+	return *r.last, nil
+}
+
+// is says whether these files are what the manifest describes.
+func (f *Files) is(m *bundle.Manifest) bool {
+	return m != nil && m.Revision == f.Manifest.Revision && m.Hash == f.Manifest.Hash
+}
+
+// sameFiles says whether both are one and the same slice, which nobody changes.
+func sameFiles(a, b []bundle.File) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
 }
 
 // Configuration is the text of prometheus.yml, as checked by Prometheus' own loader.
 func Configuration(s *stack.Stack) ([]byte, error) {
+	text, err := encode(s)
+	if err != nil {
+		return nil, err
+	}
+	return text, check(text)
+}
+
+func check(text []byte) error {
+	if _, err := config.Load(string(text), promslog.NewNopLogger()); err != nil {
+		return fmt.Errorf("prometheus refuses the rendered %s: %w", FileName, err)
+	}
+	return nil
+}
+
+func encode(s *stack.Stack) ([]byte, error) {
 	c := configuration{
 		Global: global{
 			ScrapeInterval:     s.Global.ScrapeInterval,
@@ -61,9 +106,6 @@ func Configuration(s *stack.Stack) ([]byte, error) {
 	encoder.SetIndent(2)
 	if err := encoder.Encode(c); err != nil {
 		return nil, fmt.Errorf("encode %s: %w", FileName, err)
-	}
-	if _, err := config.Load(out.String(), promslog.NewNopLogger()); err != nil {
-		return nil, fmt.Errorf("prometheus refuses the rendered %s: %w", FileName, err)
 	}
 	return out.Bytes(), nil
 }

@@ -1,11 +1,6 @@
 package stack
 
 import (
-	"cmp"
-	"maps"
-	"slices"
-	"strings"
-
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
@@ -14,75 +9,50 @@ import (
 )
 
 // resolveRules decides for each selected AlertRule what is loaded: this generation if it is valid, and otherwise what is
-// published of it already, so that a mistake in an edit takes no alert away.
+// published of it already, so that neither a mistake in an edit nor a verdict that takes its time takes an alert away.
 func resolveRules(in Inputs, path *field.Path) (Rules, field.ErrorList) {
 	selection, errs := Selected(in.Server.Spec.Rules, in.Server.Namespace, path)
 	if len(errs) > 0 {
 		return Rules{}, errs
 	}
-	out := Rules{Files: map[string][]byte{}}
-	var published map[string][]byte // unpacked when the first invalid rule asks for it
+	if in.Rules != nil {
+		return *in.Rules, nil
+	}
+	var out Rules
 	for i := range in.AlertRules {
 		ar := &in.AlertRules[i]
-		if ar.DeletionTimestamp != nil || !selection.Takes(ar.Labels, ar.Namespace, in.NamespaceLabels) {
-			continue
+		if selection.Takes(ar.Labels, ar.Namespace, in.NamespaceLabels) {
+			out.add(ar, in.Published)
 		}
-		verdict := Verdict{Namespace: ar.Namespace, Name: ar.Name, UID: string(ar.UID), Generation: ar.Generation}
-		file, err := rules.Render(ar)
-		if err != nil {
-			verdict.Problem = err.Error()
-			if published == nil {
-				published = in.Published.ruleFiles()
-			}
-			verdict.LastGood = out.keep(published, rules.Path(ar.Namespace, ar.Name))
-		} else {
-			out.Files[file.Path] = file.Text
-			out.Count += file.Rules
-		}
-		out.Verdicts = append(out.Verdicts, verdict)
 	}
-	slices.SortFunc(out.Verdicts, func(a, b Verdict) int {
-		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
-	})
 	return out, nil
 }
 
-// keep takes over a published file and says whether there was one.
-func (r *Rules) keep(published map[string][]byte, path string) bool {
-	text, ok := published[path]
+func (r *Rules) add(ar *AlertRule, published Published) {
+	verdict := Verdict{Namespace: ar.Namespace, Name: ar.Name, UID: ar.UID, Generation: ar.Generation,
+		Pending: !ar.Judged, Problem: ar.Problem}
+	file, ok := ar.File, ar.Judged && ar.Problem == ""
 	if !ok {
-		return false
+		file, ok = published.Rules[rules.Path(ar.Namespace, ar.Name)]
+		verdict.LastGood = ok
+		if ok && file.Rules < 0 {
+			file.Rules = countIn(file)
+		}
 	}
-	r.Files[path] = text
-	r.Count += rules.CountIn(text)
-	return true
+	if ok {
+		r.Files = append(r.Files, file)
+		r.Count += file.Rules
+	}
+	r.Verdicts = append(r.Verdicts, verdict)
 }
 
-// ruleFiles are the published rule files by path. What can't be unpacked is as good as not published: it is written anew.
-// While buckets are being split or joined a file is in two of them, and the one that the manifest names counts.
-func (p Published) ruleFiles() map[string][]byte {
-	named := map[string]int{}
-	if p.Manifest != nil {
-		for _, name := range p.Manifest.Names() {
-			named[name] = 1
-		}
+// countIn is the number of rules in a published file. One that can't be read has none, and is not published again either.
+func countIn(file bundle.File) int {
+	text, err := file.Content.Text()
+	if err != nil {
+		return 0
 	}
-	parts := slices.SortedFunc(maps.Keys(p.Parts), func(a, b string) int {
-		return cmp.Or(cmp.Compare(named[a], named[b]), cmp.Compare(a, b))
-	})
-	out := map[string][]byte{}
-	for _, name := range parts {
-		files, err := bundle.Unpack(p.Parts[name])
-		if err != nil {
-			continue
-		}
-		for name, text := range files {
-			if path, ok := strings.CutPrefix(name, bundle.RulesDir+"/"); ok {
-				out[path] = text
-			}
-		}
-	}
-	return out
+	return rules.CountIn(text)
 }
 
 // SelectsRule says whether a server selects an AlertRule. An invalid selector selects nothing; it is the server's status

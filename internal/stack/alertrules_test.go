@@ -13,6 +13,7 @@ import (
 	"github.com/hearth-monitoring/hearth/internal/bundle"
 	"github.com/hearth-monitoring/hearth/internal/rules"
 	"github.com/hearth-monitoring/hearth/internal/stack"
+	"github.com/hearth-monitoring/hearth/internal/stack/stacktest"
 )
 
 func alertRule(name, expr string) v1alpha1.AlertRule {
@@ -24,39 +25,80 @@ func alertRule(name, expr string) v1alpha1.AlertRule {
 	}
 }
 
-// published resolves a server that selects everything in its namespace and publishes what it loads.
-func published(t *testing.T, before stack.Published, all ...v1alpha1.AlertRule) (*stack.Stack, stack.Published) {
+// cluster is what there is of a server, as the operator's memory of it goes on from revision to revision.
+type cluster struct {
+	publisher bundle.Publisher
+	manifest  *bundle.Manifest
+	parts     map[string][]byte
+}
+
+// resolve resolves a server that selects everything in its namespace and publishes what it loads.
+func (c *cluster) resolve(t *testing.T, all ...v1alpha1.AlertRule) *stack.Stack {
 	t.Helper()
+	return c.resolveJudged(t, stacktest.Judged(all))
+}
+
+func (c *cluster) resolveJudged(t *testing.T, all []stack.AlertRule) *stack.Stack {
+	t.Helper()
+	published := map[string]bundle.File{}
+	for _, ar := range all {
+		if f, ok := c.publisher.File(rules.Path(ar.Namespace, ar.Name)); ok {
+			published[f.Path] = f
+		}
+	}
 	s, errs := stack.Resolve(stack.Inputs{
 		Server: &v1alpha1.PrometheusServer{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "monitoring", Name: "main"},
 			Spec:       v1alpha1.PrometheusServerSpec{Rules: &v1alpha1.ObjectSelector{Selector: &metav1.LabelSelector{}}},
 		},
 		AlertRules: all,
-		Published:  before,
+		Published:  stack.Published{Manifest: c.manifest, Rules: published},
 	})
 	if len(errs) > 0 {
 		t.Fatal(errs.ToAggregate())
 	}
 	config := map[string][]byte{"prometheus.yml": []byte("global: {}")}
-	manifest, parts, err := bundle.Publish(before.Manifest, s.Names.Base, config, s.Rules.Files, s.Rules.Count)
+	manifest, parts, err := c.publisher.Publish(c.manifest, s.Names.Base, config, s.Rules.Files, s.Rules.Count)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s, stack.Published{Manifest: &manifest, Parts: parts}
+	c.manifest, c.parts = &manifest, parts
+	return s
+}
+
+// restarted is the cluster as another process finds it.
+func (c *cluster) restarted() *cluster {
+	out := &cluster{manifest: c.manifest, parts: c.parts}
+	out.publisher.Remember(c.manifest, c.parts)
+	return out
+}
+
+func texts(t *testing.T, s *stack.Stack) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	for _, f := range s.Rules.Files {
+		text, err := f.Content.Text()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[f.Path] = string(text)
+	}
+	return out
 }
 
 func TestAMistakeTakesNoAlertAway(t *testing.T) {
-	first, before := published(t, stack.Published{}, alertRule("a", "up == 0"), alertRule("b", "up"))
+	var c cluster
+	first := texts(t, c.resolve(t, alertRule("a", "up == 0"), alertRule("b", "up")))
+	before := c.manifest.Revision
 	broken := alertRule("a", "up ==")
 	broken.Generation = 2
 
-	second, after := published(t, before, alertRule("b", "up"), broken)
-	if diff := cmp.Diff(first.Rules.Files, second.Rules.Files); diff != "" {
+	second := c.resolve(t, alertRule("b", "up"), broken)
+	if diff := cmp.Diff(first, texts(t, second)); diff != "" {
 		t.Errorf("the last good version is not kept (-before +after):\n%s", diff)
 	}
-	if second.Rules.Count != 2 || after.Manifest.Revision != before.Manifest.Revision {
-		t.Errorf("%d rules in revision %d; nothing changed, so it should be 2 in revision %d", second.Rules.Count, after.Manifest.Revision, before.Manifest.Revision)
+	if second.Rules.Count != 2 || c.manifest.Revision != before {
+		t.Errorf("%d rules in revision %d; nothing changed, so it should be 2 in revision %d", second.Rules.Count, c.manifest.Revision, before)
 	}
 	want := []stack.Verdict{
 		{Namespace: "monitoring", Name: "a", UID: "uid-of-", Generation: 2, LastGood: true},
@@ -69,18 +111,47 @@ func TestAMistakeTakesNoAlertAway(t *testing.T) {
 		t.Errorf("problem: %q", got)
 	}
 
-	// It is published again and again, not once.
+	// It is published again and again, not once, and by another process too.
 	for range 3 {
-		var s *stack.Stack
-		s, after = published(t, after, broken, alertRule("b", "up"))
-		if diff := cmp.Diff(first.Rules.Files, s.Rules.Files); diff != "" || after.Manifest.Revision != before.Manifest.Revision {
-			t.Fatalf("the last good version gets lost on the way, in revision %d:\n%s", after.Manifest.Revision, diff)
+		c = *c.restarted()
+		for range 2 {
+			s := c.resolve(t, broken, alertRule("b", "up"))
+			if diff := cmp.Diff(first, texts(t, s)); diff != "" || c.manifest.Revision != before || s.Rules.Count != 2 {
+				t.Fatalf("the last good version gets lost on the way, in revision %d with %d rules:\n%s", c.manifest.Revision, s.Rules.Count, diff)
+			}
 		}
 	}
 }
 
+// An operator that has just started has judged nothing yet. What is published stays, and it is the same revision.
+func TestWhatIsNotJudgedYetStaysPublished(t *testing.T) {
+	var c cluster
+	first := texts(t, c.resolve(t, alertRule("a", "up == 0"), alertRule("b", "up")))
+	all := stacktest.Judged([]v1alpha1.AlertRule{alertRule("a", "up == 0"), alertRule("b", "up"), alertRule("new", "up")})
+	unjudged := slices.Clone(all)
+	for i := range unjudged {
+		unjudged[i].Judged, unjudged[i].File = false, bundle.File{}
+	}
+	after := c.restarted()
+	s := after.resolveJudged(t, unjudged)
+	if diff := cmp.Diff(first, texts(t, s)); diff != "" || after.manifest.Revision != c.manifest.Revision || s.Rules.Count != 2 {
+		t.Errorf("revision %d after %d, %d rules:\n%s", after.manifest.Revision, c.manifest.Revision, s.Rules.Count, diff)
+	}
+	for i, v := range s.Rules.Verdicts {
+		if !v.Pending || v.Problem != "" || v.LastGood != (i < 2) {
+			t.Errorf("verdict %+v", v)
+		}
+	}
+	unjudged[0] = all[0] // judged, and found to be what is published
+	if s = after.resolveJudged(t, unjudged); after.manifest.Revision != c.manifest.Revision || len(s.Rules.Files) != 2 {
+		t.Errorf("revision %d after %d", after.manifest.Revision, c.manifest.Revision)
+	}
+	if s = after.resolveJudged(t, all); after.manifest.Revision != c.manifest.Revision+1 || len(s.Rules.Files) != 3 {
+		t.Errorf("revision %d after %d", after.manifest.Revision, c.manifest.Revision)
+	}
+}
+
 func TestRulesLeave(t *testing.T) {
-	_, before := published(t, stack.Published{}, alertRule("a", "up"), alertRule("b", "up"))
 	deleted := alertRule("a", "up ==")
 	deleted.DeletionTimestamp = &metav1.Time{}
 	for name, left := range map[string][]v1alpha1.AlertRule{
@@ -88,19 +159,22 @@ func TestRulesLeave(t *testing.T) {
 		"being deleted, invalid": {deleted, alertRule("b", "up")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, after := published(t, before, left...)
+			var c cluster
+			c.resolve(t, alertRule("a", "up"), alertRule("b", "up"))
+			before := c.manifest.Revision
+			s := c.resolve(t, left...)
 			if got := paths(s.Rules.Files); !slices.Equal(got, []string{rules.Path("monitoring", "b")}) {
 				t.Errorf("files %q", got)
 			}
-			if after.Manifest.Revision != before.Manifest.Revision+1 || len(s.Rules.Verdicts) != 1 {
-				t.Errorf("revision %d after %d, verdicts %v", after.Manifest.Revision, before.Manifest.Revision, s.Rules.Verdicts)
+			if c.manifest.Revision != before+1 || len(s.Rules.Verdicts) != 1 {
+				t.Errorf("revision %d after %d, verdicts %v", c.manifest.Revision, before, s.Rules.Verdicts)
 			}
 		})
 	}
 }
 
 func TestARuleThatWasNeverGoodIsLeftOut(t *testing.T) {
-	s, _ := published(t, stack.Published{}, alertRule("a", "up =="), alertRule("b", "up"))
+	s := new(cluster).resolve(t, alertRule("a", "up =="), alertRule("b", "up"))
 	if got := paths(s.Rules.Files); !slices.Equal(got, []string{rules.Path("monitoring", "b")}) {
 		t.Errorf("files %q", got)
 	}
@@ -111,27 +185,44 @@ func TestARuleThatWasNeverGoodIsLeftOut(t *testing.T) {
 
 // TestTheManifestSaysWhichPartCounts: while buckets are split or joined, a part that is no longer named has old files.
 func TestTheManifestSaysWhichPartCounts(t *testing.T) {
-	_, before := published(t, stack.Published{}, alertRule("a", "up == 2"))
+	var c cluster
+	c.resolve(t, alertRule("a", "up == 2"))
 	stale, err := bundle.Pack(map[string][]byte{bundle.RulesDir + "/" + rules.Path("monitoring", "a"): []byte("groups: [{name: stale}]")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"prometheus-main-rules-00", "prometheus-main-rules-7"} {
-		before.Parts[name] = stale
+		c.parts[name] = stale
 	}
-	before.Parts["prometheus-main-rules-8"] = []byte("no archive")
+	c.parts["prometheus-main-rules-8"] = []byte("no archive")
 	for range 10 {
-		s, _ := published(t, before, alertRule("a", "up =="))
-		if got := string(s.Rules.Files[rules.Path("monitoring", "a")]); !strings.Contains(got, "up == 2") {
+		s := c.restarted().resolve(t, alertRule("a", "up =="))
+		if got := texts(t, s)[rules.Path("monitoring", "a")]; !strings.Contains(got, "up == 2") {
 			t.Fatalf("kept %q", got)
 		}
 	}
 }
 
-func paths(files map[string][]byte) []string {
+// What was resolved before is taken over as it is.
+func TestRulesThatDidNotChangeAreNotLookedAtAgain(t *testing.T) {
+	var c cluster
+	before := c.resolve(t, alertRule("a", "up")).Rules
+	s, errs := stack.Resolve(stack.Inputs{
+		Server: &v1alpha1.PrometheusServer{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "monitoring", Name: "main"},
+			Spec:       v1alpha1.PrometheusServerSpec{Rules: &v1alpha1.ObjectSelector{Selector: &metav1.LabelSelector{}}},
+		},
+		Rules: &before,
+	})
+	if len(errs) > 0 || len(s.Rules.Files) != 1 || &s.Rules.Files[0] != &before.Files[0] {
+		t.Errorf("%+v, %v", s.Rules, errs)
+	}
+}
+
+func paths(files []bundle.File) []string {
 	var out []string
-	for path := range files {
-		out = append(out, path)
+	for _, f := range files {
+		out = append(out, f.Path)
 	}
 	slices.Sort(out)
 	return out

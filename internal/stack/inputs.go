@@ -9,9 +9,12 @@ import (
 type Inputs struct {
 	// Server is the declaration.
 	Server *v1alpha1.PrometheusServer
-	// NodeExporters and AlertRules are all there are; Resolve selects.
+	// NodeExporters are all there are; Resolve selects.
 	NodeExporters []v1alpha1.NodeExporter
-	AlertRules    []v1alpha1.AlertRule
+	// AlertRules are all there are and that are not being deleted, by namespace and name; Resolve selects.
+	AlertRules []AlertRule
+	// Rules is what Resolve made of the same AlertRules before, nil if anything of them has changed since.
+	Rules *Rules
 	// NamespaceLabels are the labels of each namespace, by its name.
 	NamespaceLabels map[string]map[string]string
 	// Published is what the cluster has of this server's files now.
@@ -20,11 +23,26 @@ type Inputs struct {
 	Images Images
 }
 
-// Published is the manifest and the packed parts found in the cluster, zero where there are none.
+// AlertRule is what decides what becomes of an AlertRule: its labels, and the verdict on its newest generation. The rules
+// themselves are not in it, since there may be ten thousand.
+type AlertRule struct {
+	Namespace, Name string
+	UID             string
+	Generation      int64
+	Labels          map[string]string
+	// Judged is false while there is no verdict on this generation yet: what is published of the object stays.
+	Judged bool
+	// Problem is why this generation must not be loaded, empty if it may.
+	Problem string
+	// File is what this generation becomes, if it may be loaded.
+	File bundle.File
+}
+
+// Published is what the cluster has of a server's files, zero where it has nothing.
 type Published struct {
 	Manifest *bundle.Manifest
-	// Parts are packed bytes by object name.
-	Parts map[string][]byte
+	// Rules has, by path, the published files of those AlertRules of which no newer generation can be loaded.
+	Rules map[string]bundle.File
 }
 
 // Images are the images used where a declaration names none.

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+	"github.com/hearth-monitoring/hearth/internal/bundle"
 )
 
 // Stack is a PrometheusServer that can be built.
@@ -94,8 +95,8 @@ func ExporterJob(namespace, name string) string { return "nodeExporter/" + names
 
 // Rules is what becomes of the AlertRules that a server selects.
 type Rules struct {
-	// Files are the rule files to load, by path.
-	Files map[string][]byte
+	// Files are the rule files to load.
+	Files []bundle.File
 	// Count is the number of rules in Files.
 	Count int
 	// Verdicts has an entry for every selected AlertRule, sorted by namespace and name.
@@ -107,7 +108,9 @@ type Verdict struct {
 	Namespace, Name string
 	UID             string
 	Generation      int64
-	// Problem is empty when this generation is in Files.
+	// Pending is true while nobody has said whether this generation can be loaded.
+	Pending bool
+	// Problem is why this generation is not in Files. It is in them if this is empty and Pending false.
 	Problem string
 	// LastGood is true when an earlier generation is in Files instead.
 	LastGood bool

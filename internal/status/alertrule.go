@@ -6,16 +6,30 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
-	"github.com/hearth-monitoring/hearth/internal/rules"
 )
 
 // Rule is what was observed of an AlertRule.
 type Rule struct {
+	// Rules is the number of rules in the spec.
+	Rules int
 	// Problem is why the rules are invalid, empty if they are not.
 	Problem string
 	// Servers are those that select it, sorted by namespace and name.
 	Servers []RuleServer
 }
+
+// Loaded says whether every server that selects the rules has loaded them, and there is one.
+func (o Rule) Loaded() bool {
+	for _, s := range o.Servers {
+		if !s.Loaded {
+			return false
+		}
+	}
+	return len(o.Servers) > 0
+}
+
+// OnItsWay says whether the rules have yet to be loaded, and nothing is known that would keep them from it.
+func (o Rule) OnItsWay() bool { return o.Problem == "" && len(o.Servers) > 0 && !o.Loaded() }
 
 // maxServers bounds the servers in a status, as the API does; status.loaded counts all of them.
 const maxServers = 64
@@ -35,7 +49,7 @@ type RuleServer struct {
 
 // OfRule is the status of an AlertRule.
 func OfRule(ar *v1alpha1.AlertRule, o Rule) v1alpha1.AlertRuleStatus {
-	out := v1alpha1.AlertRuleStatus{ObservedGeneration: ar.Generation, Rules: int32(rules.Count(&ar.Spec))}
+	out := v1alpha1.AlertRuleStatus{ObservedGeneration: ar.Generation, Rules: int32(o.Rules)}
 	loaded := 0
 	for i, s := range o.Servers {
 		if s.Loaded {

@@ -14,7 +14,6 @@ import (
 func alertRule() *v1alpha1.AlertRule {
 	return &v1alpha1.AlertRule{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "monitoring", Name: "nodes", Generation: generation},
-		Spec:       v1alpha1.AlertRuleSpec{Groups: []v1alpha1.RuleGroup{{Name: "a", Rules: make([]v1alpha1.Rule, 2)}, {Name: "b", Rules: make([]v1alpha1.Rule, 1)}}},
 	}
 }
 
@@ -75,6 +74,7 @@ var ruleCases = map[string]struct {
 func TestOfRule(t *testing.T) {
 	for name, c := range ruleCases {
 		t.Run(name, func(t *testing.T) {
+			c.observed.Rules = 3
 			got := status.OfRule(alertRule(), c.observed)
 			wantConditions(t, c.want, got.Conditions)
 			if got.Loaded != c.loaded || got.Rules != 3 || got.ObservedGeneration != generation {

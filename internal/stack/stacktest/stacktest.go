@@ -4,10 +4,12 @@ package stacktest
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
@@ -18,6 +20,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+	"github.com/hearth-monitoring/hearth/internal/bundle"
+	"github.com/hearth-monitoring/hearth/internal/rules"
 	"github.com/hearth-monitoring/hearth/internal/stack"
 )
 
@@ -36,9 +40,32 @@ type Declared struct {
 // Inputs are what the operator would gather for one of the servers.
 func (d Declared) Inputs(server *v1alpha1.PrometheusServer) stack.Inputs {
 	return stack.Inputs{
-		Server: server, NodeExporters: d.NodeExporters, AlertRules: d.AlertRules,
+		Server: server, NodeExporters: d.NodeExporters, AlertRules: Judged(d.AlertRules),
 		NamespaceLabels: d.NamespaceLabels, Images: Images(),
 	}
+}
+
+// Judged are AlertRules as the operator knows them once it has judged each, by namespace and name. One that is being
+// deleted is gone.
+func Judged(all []v1alpha1.AlertRule) []stack.AlertRule {
+	var out []stack.AlertRule
+	for i := range all {
+		ar := &all[i]
+		if ar.DeletionTimestamp != nil {
+			continue
+		}
+		judged := stack.AlertRule{Namespace: ar.Namespace, Name: ar.Name, UID: string(ar.UID), Generation: ar.Generation, Labels: ar.Labels, Judged: true}
+		if file, err := rules.Render(ar); err != nil {
+			judged.Problem = err.Error()
+		} else {
+			judged.File = bundle.File{Path: file.Path, Content: new(bundle.Compressor).Content(file.Text), Rules: file.Rules}
+		}
+		out = append(out, judged)
+	}
+	slices.SortFunc(out, func(a, b stack.AlertRule) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+	return out
 }
 
 // ExporterInputs are what the operator would gather for one of the exporters.

@@ -1,0 +1,160 @@
+package controllers
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+
+	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+	"github.com/hearth-monitoring/hearth/internal/bundle"
+	"github.com/hearth-monitoring/hearth/internal/rules"
+	"github.com/hearth-monitoring/hearth/internal/stack"
+)
+
+// Verdicts is what the AlertRules' reconciler tells the servers' one: whether the newest generation of each AlertRule can
+// be loaded, and the file it becomes. Each generation is judged once, whatever number of servers select it. It is kept in
+// memory because it follows from the objects; after a start it fills again, and until then what is published stays.
+type Verdicts struct {
+	events     chan event.GenericEvent
+	compressor bundle.Compressor
+
+	mu      sync.Mutex
+	rules   map[types.NamespacedName]Verdict
+	arrived map[types.NamespacedName]arrival
+	version uint64
+}
+
+// Verdict is the one on one generation of an AlertRule.
+type Verdict struct {
+	UID        types.UID
+	Generation int64
+	// Rules is the number of rules in the spec.
+	Rules int
+	// Problem is why this generation must not be loaded, empty if it may.
+	Problem string
+	// File is what it becomes, if it may be loaded.
+	File bundle.File
+}
+
+// arrival is when a generation was first heard of.
+type arrival struct {
+	generation int64
+	at         time.Time
+}
+
+// NewVerdicts is a store without verdicts.
+func NewVerdicts() *Verdicts {
+	return &Verdicts{
+		events:  make(chan event.GenericEvent, 1024),
+		rules:   map[types.NamespacedName]Verdict{},
+		arrived: map[types.NamespacedName]arrival{},
+	}
+}
+
+// Events has an AlertRule whenever there is a verdict on it.
+func (v *Verdicts) Events() <-chan event.GenericEvent { return v.events }
+
+// Of is the verdict on exactly this generation of an AlertRule, and whether there is one.
+func (v *Verdicts) Of(ar *v1alpha1.AlertRule) (Verdict, bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.of(ar)
+}
+
+func (v *Verdicts) of(ar *v1alpha1.AlertRule) (Verdict, bool) {
+	verdict, ok := v.rules[client.ObjectKeyFromObject(ar)]
+	return verdict, ok && verdict.UID == ar.UID && verdict.Generation == ar.Generation
+}
+
+// Judge is the verdict on an AlertRule that has its spec. It takes a few milliseconds.
+func (v *Verdicts) Judge(ar *v1alpha1.AlertRule) Verdict {
+	out := Verdict{UID: ar.UID, Generation: ar.Generation, Rules: rules.Count(&ar.Spec)}
+	file, err := rules.Render(ar)
+	if err != nil {
+		out.Problem = err.Error()
+		return out
+	}
+	out.File = bundle.File{Path: file.Path, Content: v.compressor.Content(file.Text), Rules: file.Rules}
+	return out
+}
+
+// Set makes a verdict known, and has the servers look that select the AlertRule.
+func (v *Verdicts) Set(ctx context.Context, ar *v1alpha1.AlertRule, verdict Verdict) {
+	v.mu.Lock()
+	v.rules[client.ObjectKeyFromObject(ar)] = verdict
+	v.version++
+	v.mu.Unlock()
+	select {
+	case v.events <- event.GenericEvent{Object: ar}:
+	case <-ctx.Done():
+	}
+}
+
+// Forget removes the verdict on an AlertRule that is gone.
+func (v *Verdicts) Forget(rule types.NamespacedName) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.rules, rule)
+	delete(v.arrived, rule)
+	v.version++
+}
+
+// Touch says that something else has changed that decides what is loaded: a label of an AlertRule or of a namespace, or
+// that an AlertRule is gone.
+func (v *Verdicts) Touch() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.version++
+}
+
+// Version differs whenever something was judged or touched in between.
+func (v *Verdicts) Version() uint64 {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.version
+}
+
+// Judged are AlertRules with the verdicts on them, in the same order. Those that are being deleted are left out.
+func (v *Verdicts) Judged(all []v1alpha1.AlertRule) []stack.AlertRule {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	out := make([]stack.AlertRule, 0, len(all))
+	for i := range all {
+		ar := &all[i]
+		if ar.DeletionTimestamp != nil {
+			continue
+		}
+		verdict, judged := v.of(ar)
+		if !judged {
+			verdict = Verdict{}
+		}
+		out = append(out, stack.AlertRule{
+			Namespace: ar.Namespace, Name: ar.Name, UID: string(ar.UID), Generation: ar.Generation, Labels: ar.Labels,
+			Judged: judged, Problem: verdict.Problem, File: verdict.File,
+		})
+	}
+	return out
+}
+
+// arrive notes that a generation was heard of now.
+func (v *Verdicts) arrive(ar client.Object) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.arrived[client.ObjectKeyFromObject(ar)] = arrival{generation: ar.GetGeneration(), at: time.Now()}
+}
+
+// takeArrival is when a generation was first heard of, if it was while this process runs and nobody has asked before.
+func (v *Verdicts) takeArrival(rule types.NamespacedName, generation int64) (time.Time, bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	a, ok := v.arrived[rule]
+	if !ok || a.generation != generation {
+		return time.Time{}, false
+	}
+	delete(v.arrived, rule)
+	return a.at, true
+}
