@@ -47,11 +47,11 @@ type Alerting struct {
 
 // Alertmanager says how the server's Alertmanager runs.
 type Alertmanager struct {
-	// version of Alertmanager, without a leading v, 0.28.0 or later. The image is prom/alertmanager:v<version> unless
-	// image is set.
+	// version of Alertmanager, without a leading v, 0.31.0 or later (the first that knows every field of receivers). The
+	// image is prom/alertmanager:v<version> unless image is set.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
-	// +kubebuilder:validation:XValidation:rule="self.matches('^0[.](2[89]|[3-9][0-9])[.][0-9]+(-.+)?$')",message="version must be 0.28.0 or a later Alertmanager release, without a leading v, such as 0.31.1"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^0[.](3[1-9]|[4-9][0-9])[.][0-9]+(-.+)?$')",message="version must be 0.31.0 or a later Alertmanager release, without a leading v, such as 0.31.1"
 	Version string `json:"version,omitempty"`
 	// image of Alertmanager, instead of the one that follows from version.
 	// +optional

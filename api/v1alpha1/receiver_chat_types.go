@@ -37,6 +37,9 @@ type SlackReceiver struct {
 	// text of the attachment.
 	// +optional
 	Text string `json:"text,omitempty"`
+	// messageText is the plain message above the attachment.
+	// +optional
+	MessageText string `json:"messageText,omitempty"`
 	// fields of the attachment.
 	// +optional
 	// +listType=atomic

@@ -2,32 +2,6 @@ package v1alpha1
 
 import apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 
-// WebhookReceiver sends a request with the alerts as JSON
-// (https://prometheus.io/docs/alerting/latest/configuration/#webhook_config).
-//
-// +kubebuilder:validation:XValidation:rule="has(self.url) != has(self.urlSecret)",message="a webhook has either url or urlSecret: set exactly one of them"
-type WebhookReceiver struct {
-	// sendResolved says whether to notify when alerts are resolved. Left out: yes.
-	// +optional
-	SendResolved *bool `json:"sendResolved,omitempty"`
-	// url of the webhook, where nothing in it is secret.
-	// +optional
-	URL URL `json:"url,omitempty"`
-	// urlSecret has the url in a Secret.
-	// +optional
-	URLSecret *SecretKey `json:"urlSecret,omitempty"`
-	// maxAlerts of one request; the others are left out. 0 is no limit.
-	// +optional
-	// +kubebuilder:validation:Minimum=0
-	MaxAlerts int32 `json:"maxAlerts,omitempty"`
-	// timeout of the request.
-	// +optional
-	Timeout RuleDuration `json:"timeout,omitempty"`
-	// httpConfig of the request.
-	// +optional
-	HTTPConfig *HTTPConfig `json:"httpConfig,omitempty"`
-}
-
 // PagerDutyReceiver triggers an incident.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.routingKey) != has(self.serviceKey)",message="PagerDuty needs either routingKey (Events API v2) or serviceKey (Prometheus integration): set exactly one of them"
@@ -158,9 +132,18 @@ type EmailReceiver struct {
 	// requireTLS unless it is false: nothing is sent to a server without STARTTLS.
 	// +optional
 	RequireTLS *bool `json:"requireTLS,omitempty"`
+	// forceImplicitTLS: true speaks TLS from the beginning, false uses STARTTLS. Left out: TLS from the beginning on port
+	// 465 only.
+	// +optional
+	ForceImplicitTLS *bool `json:"forceImplicitTLS,omitempty"`
 	// tls for the mail server.
 	// +optional
 	TLS *ClientTLS `json:"tls,omitempty"`
+	// threadByDate makes threads of the mails about a group: daily makes a new one each day, none does not. Left out: no
+	// threads.
+	// +optional
+	// +kubebuilder:validation:Enum=none;daily
+	ThreadByDate string `json:"threadByDate,omitempty"`
 }
 
 // OpsgenieReceiver creates an Opsgenie alert.

@@ -163,3 +163,29 @@ type Authorization struct {
 	// +required
 	Credentials SecretKey `json:"credentials"`
 }
+
+// WebhookReceiver sends a request with the alerts as JSON
+// (https://prometheus.io/docs/alerting/latest/configuration/#webhook_config).
+//
+// +kubebuilder:validation:XValidation:rule="has(self.url) != has(self.urlSecret)",message="a webhook has either url or urlSecret: set exactly one of them"
+type WebhookReceiver struct {
+	// sendResolved says whether to notify when alerts are resolved. Left out: yes.
+	// +optional
+	SendResolved *bool `json:"sendResolved,omitempty"`
+	// url of the webhook, where nothing in it is secret.
+	// +optional
+	URL URL `json:"url,omitempty"`
+	// urlSecret has the url in a Secret.
+	// +optional
+	URLSecret *SecretKey `json:"urlSecret,omitempty"`
+	// maxAlerts of one request; the others are left out. 0 is no limit.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	MaxAlerts int32 `json:"maxAlerts,omitempty"`
+	// timeout of the request.
+	// +optional
+	Timeout RuleDuration `json:"timeout,omitempty"`
+	// httpConfig of the request.
+	// +optional
+	HTTPConfig *HTTPConfig `json:"httpConfig,omitempty"`
+}
