@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+	"github.com/hearth-monitoring/hearth/internal/amconfig"
 	"github.com/hearth-monitoring/hearth/internal/bundle"
 	"github.com/hearth-monitoring/hearth/internal/rules"
 	"github.com/hearth-monitoring/hearth/internal/stack"
@@ -38,6 +39,8 @@ type Verdict struct {
 	Problem string
 	// File is what it becomes, if it may be loaded.
 	File bundle.File
+	// Routing is what it says about receivers and routes, nil for nothing.
+	Routing *amconfig.Contribution
 }
 
 // arrival is when a generation was first heard of.
@@ -72,7 +75,7 @@ func (v *Verdicts) of(ar *v1alpha1.AlertRule) (Verdict, bool) {
 
 // Judge is the verdict on an AlertRule that has its spec. It takes a few milliseconds.
 func (v *Verdicts) Judge(ar *v1alpha1.AlertRule) Verdict {
-	out := Verdict{UID: ar.UID, Generation: ar.Generation, Rules: rules.Count(&ar.Spec)}
+	out := Verdict{UID: ar.UID, Generation: ar.Generation, Rules: rules.Count(&ar.Spec), Routing: amconfig.Contribute(ar)}
 	file, err := rules.Render(ar)
 	if err != nil {
 		out.Problem = err.Error()
@@ -135,6 +138,7 @@ func (v *Verdicts) Judged(all []v1alpha1.AlertRule) []stack.AlertRule {
 		out = append(out, stack.AlertRule{
 			Namespace: ar.Namespace, Name: ar.Name, UID: string(ar.UID), Generation: ar.Generation, Labels: ar.Labels,
 			Judged: judged, Problem: verdict.Problem, File: verdict.File,
+			Created: ar.CreationTimestamp, Routing: verdict.Routing,
 		})
 	}
 	return out

@@ -530,6 +530,11 @@ func (in *EmailReceiver) DeepCopyInto(out *EmailReceiver) {
 		*out = new(bool)
 		**out = **in
 	}
+	if in.ForceImplicitTLS != nil {
+		in, out := &in.ForceImplicitTLS, &out.ForceImplicitTLS
+		*out = new(bool)
+		**out = **in
+	}
 	if in.TLS != nil {
 		in, out := &in.TLS, &out.TLS
 		*out = new(ClientTLS)

@@ -30,7 +30,9 @@ type writer struct {
 	errs    []error
 }
 
-func (w *writer) fail(format string, args ...any) { w.errs = append(w.errs, fmt.Errorf(format, args...)) }
+func (w *writer) fail(format string, args ...any) {
+	w.errs = append(w.errs, fmt.Errorf(format, args...))
+}
 
 // file is the path of a key's file, "" for no key.
 func (w *writer) file(key *v1alpha1.SecretKey) string {

@@ -67,7 +67,9 @@ const (
 )
 
 // ValidName says whether a Secret can have this name.
-func ValidName(name string) bool { return validName(name, nameChars) && strings.Trim(name, "-.") == name }
+func ValidName(name string) bool {
+	return validName(name, nameChars) && strings.Trim(name, "-.") == name
+}
 
 // ValidKey says whether a key of a Secret can have this name, which is that of a file too.
 func ValidKey(key string) bool { return validName(key, keyChars) && !strings.HasPrefix(key, "..") }

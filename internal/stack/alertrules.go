@@ -29,6 +29,10 @@ func resolveRules(in Inputs, path *field.Path) (Rules, field.ErrorList) {
 }
 
 func (r *Rules) add(ar *AlertRule, published Published) {
+	if ar.Routing != nil {
+		r.routed = append(r.routed, routed{ar.Namespace, ar.Name, ar.Created, ar.Routing})
+	}
+	r.pending = r.pending || !ar.Judged
 	verdict := Verdict{Namespace: ar.Namespace, Name: ar.Name, UID: ar.UID, Generation: ar.Generation,
 		Pending: !ar.Judged, Problem: ar.Problem}
 	file, ok := ar.File, ar.Judged && ar.Problem == ""

@@ -1,7 +1,10 @@
 package stack
 
 import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+	"github.com/hearth-monitoring/hearth/internal/amconfig"
 	"github.com/hearth-monitoring/hearth/internal/bundle"
 )
 
@@ -19,6 +22,8 @@ type Inputs struct {
 	NamespaceLabels map[string]map[string]string
 	// Published is what the cluster has of this server's files now.
 	Published Published
+	// Grants is what the Alertmanager's pods say about the Secrets that AlertRules name.
+	Grants Grants
 	// Images are the operator's defaults.
 	Images Images
 }
@@ -36,6 +41,10 @@ type AlertRule struct {
 	Problem string
 	// File is what this generation becomes, if it may be loaded.
 	File bundle.File
+	// Created is when the object was; of two that define the same receiver the older one counts.
+	Created metav1.Time
+	// Routing is what this generation says about receivers and routes, nil for nothing. It does not depend on Problem.
+	Routing *amconfig.Contribution
 }
 
 // Published is what the cluster has of a server's files, zero where it has nothing.

@@ -59,6 +59,8 @@ func Resolve(in Inputs) (*Stack, field.ErrorList) {
 	errs = append(errs, more...)
 	s.Rules, more = resolveRules(in, path.Child("rules"))
 	errs = append(errs, more...)
+	s.Routing, more = resolveRouting(in, s.Rules, path.Child("alerting"))
+	errs = append(errs, more...)
 	if len(errs) > 0 {
 		return nil, errs
 	}

@@ -35,6 +35,8 @@ type Stack struct {
 	Exporters  []ExporterTarget
 	Rules      Rules
 	Published  Published
+	// Routing is nil where no Alertmanager is declared.
+	Routing *Routing
 }
 
 // Names of the objects made for a PrometheusServer.
@@ -101,6 +103,11 @@ type Rules struct {
 	Count int
 	// Verdicts has an entry for every selected AlertRule, sorted by namespace and name.
 	Verdicts []Verdict
+
+	// routed are the selected AlertRules that have receivers or notify.
+	routed []routed
+	// pending is true while there is no verdict on one of the selected AlertRules.
+	pending bool
 }
 
 // Verdict says what becomes of one AlertRule.

@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+	"github.com/hearth-monitoring/hearth/internal/amconfig"
 	"github.com/hearth-monitoring/hearth/internal/bundle"
 	"github.com/hearth-monitoring/hearth/internal/rules"
 	"github.com/hearth-monitoring/hearth/internal/stack"
@@ -54,7 +55,8 @@ func Judged(all []v1alpha1.AlertRule) []stack.AlertRule {
 		if ar.DeletionTimestamp != nil {
 			continue
 		}
-		judged := stack.AlertRule{Namespace: ar.Namespace, Name: ar.Name, UID: string(ar.UID), Generation: ar.Generation, Labels: ar.Labels, Judged: true}
+		judged := stack.AlertRule{Namespace: ar.Namespace, Name: ar.Name, UID: string(ar.UID), Generation: ar.Generation, Labels: ar.Labels, Judged: true,
+			Created: ar.CreationTimestamp, Routing: amconfig.Contribute(ar)}
 		if file, err := rules.Render(ar); err != nil {
 			judged.Problem = err.Error()
 		} else {
