@@ -51,8 +51,12 @@ func (r *NodeExporterReconciler) reconcile(ctx context.Context, ne *v1alpha1.Nod
 	if len(invalid) > 0 {
 		return nil, &status.Invalid{Err: invalid.ToAggregate()}
 	}
+	objects, err := manifests.Exporter(e)
+	if err != nil {
+		return nil, err
+	}
 	a := &applier{client: r.Client, reader: r.Reader}
-	aerr := a.apply(ctx, ne, asClientObjects(manifests.Exporter(e)))
+	aerr := a.apply(ctx, ne, asClientObjects(objects))
 	observed, err := r.observe(ctx, ne, e, in)
 	if err != nil {
 		return nil, err

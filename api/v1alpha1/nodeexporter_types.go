@@ -19,7 +19,12 @@ type NodeExporterSpec struct {
 	// +listType=map
 	// +listMapKey=name
 	ImagePullSecrets []corev1.LocalObjectReference `json:"imagePullSecrets,omitempty"`
-	// port the exporter listens on, in its own pod network.
+	// hostNetwork puts the pods into the network of their nodes. Only qdisc and the number of tracked connections need it:
+	// the interfaces and connections that the other collectors tell of are the node's either way. The exporter then
+	// listens on the node's own address, where whoever reaches the node reaches it, and port must be free on every node.
+	// +optional
+	HostNetwork bool `json:"hostNetwork,omitempty"`
+	// port the exporter listens on: in its own pod network, or with hostNetwork on the node.
 	// +optional
 	// +kubebuilder:default=9100
 	// +kubebuilder:validation:XValidation:rule="self >= 1024 && self <= 65535",message="port must be between 1024 and 65535: the exporter runs without privileges; 9100 is the usual one"
@@ -61,50 +66,6 @@ type NodeExporterSpec struct {
 	// podMetadata adds labels and annotations to the pods.
 	// +optional
 	PodMetadata *PodMetadata `json:"podMetadata,omitempty"`
-}
-
-// CollectorName is the name of a collector, as in node_scrape_collector_success{collector="..."}.
-//
-// +kubebuilder:validation:Enum=arp;bonding;conntrack;cpu;cpufreq;diskstats;dmi;edac;entropy;filefd;filesystem;hwmon;loadavg;mdadm;meminfo;netclass;netdev;netstat;nfs;nfsd;nvme;os;powersupplyclass;pressure;schedstat;selinux;sockstat;softnet;stat;textfile;thermal_zone;time;timex;udp_queues;uname;vmstat;watchdog;xfs
-type CollectorName string
-
-// Collectors says what the exporter collects. Each of the collectors that can be named here is on unless it is disabled.
-type Collectors struct {
-	// disable names collectors to switch off.
-	// +optional
-	// +listType=set
-	// +kubebuilder:validation:MaxItems=64
-	Disable []CollectorName `json:"disable,omitempty"`
-	// filesystem leaves out file systems.
-	// +optional
-	Filesystem *FilesystemCollector `json:"filesystem,omitempty"`
-	// netdev leaves out network interfaces.
-	// +optional
-	Netdev *DeviceFilter `json:"netdev,omitempty"`
-	// diskstats leaves out block devices.
-	// +optional
-	Diskstats *DeviceFilter `json:"diskstats,omitempty"`
-}
-
-// FilesystemCollector says which file systems are left out. The expressions are RE2 and replace the exporter's defaults,
-// which are those of node_exporter.
-type FilesystemCollector struct {
-	// mountPointsExclude is matched against mount points as the host sees them.
-	// +optional
-	// +kubebuilder:validation:MaxLength=1024
-	MountPointsExclude string `json:"mountPointsExclude,omitempty"`
-	// fsTypesExclude is matched against file system types.
-	// +optional
-	// +kubebuilder:validation:MaxLength=1024
-	FSTypesExclude string `json:"fsTypesExclude,omitempty"`
-}
-
-// DeviceFilter says which devices are left out.
-type DeviceFilter struct {
-	// deviceExclude is an RE2 expression matched against device names; it replaces the exporter's default.
-	// +optional
-	// +kubebuilder:validation:MaxLength=1024
-	DeviceExclude string `json:"deviceExclude,omitempty"`
 }
 
 // NodePool is a set of nodes and what differs on them. A field that is left out has the value of the NodeExporter.

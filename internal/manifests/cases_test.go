@@ -32,6 +32,8 @@ type owned struct {
 	objects               []manifests.Object
 	// tree has the files that the server's pods unpack, by path; nil for an exporter.
 	tree map[string]string
+	// hostNetwork was declared, and only then may it be in a pod.
+	hostNetwork bool
 }
 
 func forEachCase(t *testing.T, test func(t *testing.T, c testCase)) {
@@ -71,7 +73,11 @@ func render(t *testing.T, d stacktest.Declared) []owned {
 		if len(errs) > 0 {
 			t.Fatal(errs.ToAggregate())
 		}
-		out = append(out, owned{kind: "NodeExporter", namespace: ne.Namespace, name: ne.Name, objects: manifests.Exporter(e)})
+		objects, err := manifests.Exporter(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, owned{kind: "NodeExporter", namespace: ne.Namespace, name: ne.Name, objects: objects, hostNetwork: ne.Spec.HostNetwork})
 	}
 	for i := range d.Servers {
 		out = append(out, renderServer(t, d.Inputs(&d.Servers[i])))
@@ -155,7 +161,7 @@ func text(t *testing.T, o manifests.Object) string {
 	}
 	delete(fields, "status")
 	note := ""
-	if object, ok := o.(*corev1.ConfigMap); ok {
+	if object, ok := o.(*corev1.ConfigMap); ok && object.Data[manifests.ExporterConfigKey] == "" {
 		delete(fields, "data")
 		delete(fields, "binaryData")
 		note = payload(t, object)

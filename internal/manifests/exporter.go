@@ -12,15 +12,20 @@ import (
 )
 
 // Exporter lists the objects of a NodeExporter in the order in which they are applied.
-func Exporter(e *stack.Exporter) []Object {
+func Exporter(e *stack.Exporter) ([]Object, error) {
 	objects := []Object{exporterAccount(e), exporterService(e)}
 	if len(e.Scrapers) > 0 {
 		objects = append(objects, exporterRole(e), exporterRoleBinding(e))
 	}
 	for _, pool := range e.Pools {
-		objects = append(objects, daemonSet(e, pool))
+		config, err := exporterConfig(e, pool)
+		if err != nil {
+			return nil, err
+		}
+		// The settings come first: a pod does not start without them.
+		objects = append(objects, config, daemonSet(e, pool))
 	}
-	return objects
+	return objects, nil
 }
 
 func exporterMeta(e *stack.Exporter, name string) metav1.ObjectMeta {

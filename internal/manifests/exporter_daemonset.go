@@ -2,13 +2,12 @@ package manifests
 
 import (
 	"fmt"
-	"slices"
+	"path"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 	"github.com/hearth-monitoring/hearth/internal/stack"
 )
 
@@ -18,11 +17,38 @@ const (
 )
 
 // hostMount is a directory of the host that the exporter reads.
-type hostMount struct{ name, host, inside string }
+type hostMount struct {
+	name, host, inside string
+	// later: what is mounted on the host later must be seen as well.
+	later bool
+}
 
 func procMount() hostMount { return hostMount{name: "proc", host: "/proc", inside: "/host/proc"} }
 func sysMount() hostMount  { return hostMount{name: "sys", host: "/sys", inside: "/host/sys"} }
-func rootMount() hostMount { return hostMount{name: "root", host: "/", inside: "/host/root"} }
+func rootMount() hostMount {
+	return hostMount{name: "root", host: "/", inside: "/host/root", later: true}
+}
+
+// hostMounts are what the pool's collectors read, and nothing else. What is below the root comes with it.
+func hostMounts(pool stack.Pool) []hostMount {
+	out := []hostMount{procMount()}
+	if pool.Access.Sys {
+		out = append(out, sysMount())
+	}
+	if pool.Access.Root {
+		return append(out, rootMount())
+	}
+	below := func(name, host string) hostMount {
+		return hostMount{name: name, host: host, inside: path.Join(rootMount().inside, host), later: true}
+	}
+	if pool.Access.Udev {
+		out = append(out, below("udev", "/run/udev"))
+	}
+	if pool.Access.Textfile != "" {
+		out = append(out, below("textfile", pool.Access.Textfile))
+	}
+	return out
+}
 
 func daemonSet(e *stack.Exporter, pool stack.Pool) *appsv1.DaemonSet {
 	selector := merged(e.Selector, map[string]string{stack.LabelPool: pool.Name})
@@ -42,7 +68,8 @@ func daemonSet(e *stack.Exporter, pool stack.Pool) *appsv1.DaemonSet {
 	}
 }
 
-// exporterPod has its own network and process namespaces: what it tells of the host it reads from the mounts.
+// exporterPod has its own process namespace and, unless told otherwise, its own network: what it tells of the host it
+// reads from the mounts.
 func exporterPod(e *stack.Exporter, pool stack.Pool) corev1.PodSpec {
 	pod := corev1.PodSpec{
 		ServiceAccountName:           e.Base,
@@ -50,6 +77,7 @@ func exporterPod(e *stack.Exporter, pool stack.Pool) corev1.PodSpec {
 		EnableServiceLinks:           new(false),
 		ImagePullSecrets:             e.PullSecrets,
 		Containers:                   []corev1.Container{exporterContainer(e, pool)},
+		HostNetwork:                  e.HostNetwork,
 		SecurityContext: &corev1.PodSecurityContext{
 			RunAsNonRoot:   new(true),
 			RunAsUser:      new(int64(nobody)),
@@ -63,7 +91,12 @@ func exporterPod(e *stack.Exporter, pool stack.Pool) corev1.PodSpec {
 	if pool.NodeAffinity != nil {
 		pod.Affinity = &corev1.Affinity{NodeAffinity: pool.NodeAffinity}
 	}
-	for _, m := range []hostMount{procMount(), sysMount(), rootMount()} {
+	pod.Volumes = append(pod.Volumes, corev1.Volume{Name: exporterConfigVolume, VolumeSource: corev1.VolumeSource{
+		ConfigMap: &corev1.ConfigMapVolumeSource{
+			LocalObjectReference: corev1.LocalObjectReference{Name: pool.DaemonSet}, DefaultMode: new(int32(0o444)),
+		},
+	}})
+	for _, m := range hostMounts(pool) {
 		pod.Volumes = append(pod.Volumes, corev1.Volume{Name: m.name, VolumeSource: corev1.VolumeSource{
 			HostPath: &corev1.HostPathVolumeSource{Path: m.host, Type: new(corev1.HostPathUnset)},
 		}})
@@ -72,55 +105,63 @@ func exporterPod(e *stack.Exporter, pool stack.Pool) corev1.PodSpec {
 }
 
 func exporterContainer(e *stack.Exporter, pool stack.Pool) corev1.Container {
-	args := append([]string{
-		fmt.Sprintf("--web.listen-address=:%d", e.Port),
+	args := []string{
+		"--web.listen-address=" + listenAddress(e),
+		"--config.file=" + exporterConfigDir + "/" + ExporterConfigKey,
 		"--path.procfs=" + procMount().inside,
-		"--path.sysfs=" + sysMount().inside,
-		"--path.rootfs=" + rootMount().inside,
-		"--path.udev.data=" + rootMount().inside + "/run/udev/data",
-	}, collectorArgs(pool.Collectors)...)
+	}
+	if pool.Access.Sys {
+		args = append(args, "--path.sysfs="+sysMount().inside)
+	}
+	args = append(args, "--path.rootfs="+rootMount().inside, "--path.udev.data="+rootMount().inside+"/run/udev/data")
+	mounts := []corev1.VolumeMount{{Name: exporterConfigVolume, MountPath: exporterConfigDir, ReadOnly: true}}
+	for _, m := range hostMounts(pool) {
+		mount := corev1.VolumeMount{Name: m.name, MountPath: m.inside, ReadOnly: true}
+		if m.later {
+			mount.MountPropagation = new(corev1.MountPropagationHostToContainer)
+		}
+		mounts = append(mounts, mount)
+	}
 	health := &corev1.Probe{ProbeHandler: httpGet("/healthz", e.Port), PeriodSeconds: 10, TimeoutSeconds: 3, FailureThreshold: 3}
 	return corev1.Container{
-		Name:    exporterName,
-		Image:   e.Image,
-		Command: []string{"/node_exporter"},
-		Args:    args,
-		Env: []corev1.EnvVar{{Name: "NODE_NAME", ValueFrom: &corev1.EnvVarSource{
-			FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: "spec.nodeName"},
-		}}},
-		Ports:           []corev1.ContainerPort{{Name: exporterPortName, ContainerPort: e.Port, Protocol: corev1.ProtocolTCP}},
+		Name:            exporterName,
+		Image:           e.Image,
+		Command:         []string{"/node_exporter"},
+		Args:            args,
+		Env:             exporterEnv(e),
+		Ports:           []corev1.ContainerPort{exporterPort(e)},
 		Resources:       pool.Resources,
 		ReadinessProbe:  health,
 		LivenessProbe:   health,
 		SecurityContext: restricted(),
-		VolumeMounts: []corev1.VolumeMount{
-			{Name: procMount().name, MountPath: procMount().inside, ReadOnly: true},
-			{Name: sysMount().name, MountPath: sysMount().inside, ReadOnly: true},
-			// What is mounted on the host later must be seen as well.
-			{Name: rootMount().name, MountPath: rootMount().inside, ReadOnly: true, MountPropagation: new(corev1.MountPropagationHostToContainer)},
-		},
+		VolumeMounts:    mounts,
 	}
 }
 
-func collectorArgs(c v1alpha1.Collectors) []string {
-	var args []string
-	for _, name := range slices.Sorted(slices.Values(c.Disable)) {
-		args = append(args, "--no-collector."+string(name))
+// listenAddress: off the host network every address is the pod's. On it only the node's own address is taken, by which
+// servers and the kubelet know the pod; the others may face somebody else.
+func listenAddress(e *stack.Exporter) string {
+	if e.HostNetwork {
+		return fmt.Sprintf("[$(POD_IP)]:%d", e.Port)
 	}
-	set := func(name, value string) {
-		if value != "" {
-			args = append(args, "--collector."+name+"="+literal(value))
-		}
+	return fmt.Sprintf(":%d", e.Port)
+}
+
+func exporterEnv(e *stack.Exporter) []corev1.EnvVar {
+	from := func(name, path string) corev1.EnvVar {
+		return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: path}}}
 	}
-	if c.Filesystem != nil {
-		set("filesystem.mount-points-exclude", c.Filesystem.MountPointsExclude)
-		set("filesystem.fs-types-exclude", c.Filesystem.FSTypesExclude)
+	out := []corev1.EnvVar{from("NODE_NAME", "spec.nodeName")}
+	if e.HostNetwork {
+		out = append(out, from("POD_IP", "status.podIP"))
 	}
-	if c.Netdev != nil {
-		set("netdev.device-exclude", c.Netdev.DeviceExclude)
+	return out
+}
+
+func exporterPort(e *stack.Exporter) corev1.ContainerPort {
+	port := corev1.ContainerPort{Name: exporterPortName, ContainerPort: e.Port, Protocol: corev1.ProtocolTCP}
+	if e.HostNetwork {
+		port.HostPort = e.Port // as the API server would say, which then keeps a second exporter off the node
 	}
-	if c.Diskstats != nil {
-		set("diskstats.device-exclude", c.Diskstats.DeviceExclude)
-	}
-	return args
+	return port
 }

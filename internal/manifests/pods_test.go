@@ -54,7 +54,7 @@ func forEachPod(t *testing.T, test func(t *testing.T, owner owned, o manifests.O
 // exception, and they are mounted read-only.
 func TestPodsAreRestricted(t *testing.T) {
 	forEachPod(t, func(t *testing.T, owner owned, _ manifests.Object, pod *corev1.PodSpec) {
-		if pod.HostNetwork || pod.HostPID || pod.HostIPC {
+		if pod.HostNetwork != owner.hostNetwork || pod.HostPID || pod.HostIPC {
 			t.Error("shares a namespace with the host")
 		}
 		checkUser(t, pod.SecurityContext)
@@ -67,7 +67,9 @@ func TestPodsAreRestricted(t *testing.T) {
 			if diff := cmp.Diff(want, c.SecurityContext); diff != "" {
 				t.Errorf("container %s: the standard, a read-only root and nothing else is wanted:\n%s", c.Name, diff)
 			}
-			if c.Lifecycle != nil || slices.ContainsFunc(c.Ports, func(p corev1.ContainerPort) bool { return p.HostPort != 0 || p.HostIP != "" }) {
+			if c.Lifecycle != nil || slices.ContainsFunc(c.Ports, func(p corev1.ContainerPort) bool {
+				return p.HostPort != 0 && !owner.hostNetwork || p.HostIP != ""
+			}) {
 				t.Errorf("container %s has hooks, or takes a port of the host", c.Name)
 			}
 		}
@@ -97,6 +99,10 @@ func checkVolume(t *testing.T, pod *corev1.PodSpec, v corev1.Volume, hostPaths b
 	t.Helper()
 	switch {
 	case v.EmptyDir != nil:
+	case v.ConfigMap != nil && hostPaths:
+		if v.ConfigMap.Optional != nil && *v.ConfigMap.Optional {
+			t.Errorf("without ConfigMap %s the pod would start with other settings than those declared", v.ConfigMap.Name)
+		}
 	case v.Secret != nil:
 		if v.Secret.Optional != nil && *v.Secret.Optional {
 			t.Errorf("without Secret %s the pod would start unprotected", v.Secret.SecretName)

@@ -43,6 +43,7 @@ type Exporter struct {
 	Image             string
 	PullSecrets       []corev1.LocalObjectReference
 	Port              int32
+	HostNetwork       bool
 	PriorityClassName string
 	UpdateStrategy    appsv1.DaemonSetUpdateStrategy
 	PodLabels         map[string]string
@@ -63,6 +64,8 @@ type Pool struct {
 	Tolerations  []corev1.Toleration
 	Resources    corev1.ResourceRequirements
 	Collectors   v1alpha1.Collectors
+	// Access is what these collectors read of the host.
+	Access Access
 }
 
 // Scraper is a server that pulls from an exporter.
@@ -90,6 +93,7 @@ func ResolveExporter(in ExporterInputs) (*Exporter, field.ErrorList) {
 		Image:             cmp.Or(spec.Image, in.Images.Hearth),
 		PullSecrets:       spec.ImagePullSecrets,
 		Port:              cmp.Or(spec.Port, 9100),
+		HostNetwork:       spec.HostNetwork,
 		PriorityClassName: spec.PriorityClassName,
 		UpdateStrategy:    valueOr(spec.UpdateStrategy, oneInTen()),
 		Scrapers:          scrapers(in),
@@ -101,7 +105,8 @@ func ResolveExporter(in ExporterInputs) (*Exporter, field.ErrorList) {
 		e.PodLabels, e.PodAnnotations = spec.PodMetadata.Labels, spec.PodMetadata.Annotations
 	}
 	path := field.NewPath("spec")
-	errs := append(checkName(ne.Name), checkCollectors(spec.Collectors, path.Child("collectors"))...)
+	errs := append(checkName(ne.Name), checkSurge(spec, path.Child("updateStrategy"))...)
+	errs = append(errs, checkCollectors(spec.Collectors, spec.HostNetwork, path.Child("collectors"))...)
 	pools, more := resolvePools(spec, e.Base, path)
 	e.Pools = pools
 	if errs = append(errs, more...); len(errs) > 0 {
@@ -116,6 +121,19 @@ func oneInTen() appsv1.DaemonSetUpdateStrategy {
 		Type:          appsv1.RollingUpdateDaemonSetStrategyType,
 		RollingUpdate: &appsv1.RollingUpdateDaemonSet{MaxUnavailable: &tenth},
 	}
+}
+
+// checkSurge: two pods cannot have the same port of a node, so the new one would wait for the old one for ever.
+func checkSurge(spec *v1alpha1.NodeExporterSpec, path *field.Path) field.ErrorList {
+	if !spec.HostNetwork || spec.UpdateStrategy == nil || spec.UpdateStrategy.RollingUpdate == nil {
+		return nil
+	}
+	surge := spec.UpdateStrategy.RollingUpdate.MaxSurge
+	if surge == nil || surge.String() == "0" || surge.String() == "0%" {
+		return nil
+	}
+	return field.ErrorList{field.Invalid(path.Child("rollingUpdate", "maxSurge"), surge.String(),
+		"needs two exporters on one node, and with hostNetwork both would take the same port: use maxUnavailable")}
 }
 
 func scrapers(in ExporterInputs) []Scraper {

@@ -3,7 +3,6 @@ package stack
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -29,7 +28,7 @@ func resolvePools(spec *v1alpha1.NodeExporterSpec, base string, path *field.Path
 	pools := make([]Pool, 0, len(spec.Pools))
 	for i, declared := range spec.Pools {
 		at := path.Child("pools").Index(i)
-		errs = append(errs, checkCollectors(declared.Collectors, at.Child("collectors"))...)
+		errs = append(errs, checkCollectors(declared.Collectors, spec.HostNetwork, at.Child("collectors"))...)
 		pool := newPool(spec, declared, base+"-"+declared.Name)
 		affinity, err := excluding(spec.Affinity, declared, spec.Pools[:i])
 		if err != nil {
@@ -51,6 +50,7 @@ func newPool(spec *v1alpha1.NodeExporterSpec, declared v1alpha1.NodePool, daemon
 		Resources:    valueOr(firstSet(declared.Resources, spec.Resources), defaultExporterResources()),
 		Collectors:   valueOr(firstSet(declared.Collectors, spec.Collectors), v1alpha1.Collectors{}),
 	}
+	pool.Access = AccessOf(pool.Collectors)
 	if spec.Tolerations != nil {
 		pool.Tolerations = spec.Tolerations
 	}
@@ -135,27 +135,4 @@ func subset(a, b map[string]string) bool {
 		}
 	}
 	return true
-}
-
-func checkCollectors(c *v1alpha1.Collectors, path *field.Path) field.ErrorList {
-	if c == nil {
-		return nil
-	}
-	var errs field.ErrorList
-	expression := func(at *field.Path, text string) {
-		if _, err := regexp.Compile(text); err != nil {
-			errs = append(errs, field.Invalid(at, text, "is not an RE2 expression: "+err.Error()))
-		}
-	}
-	if c.Filesystem != nil {
-		expression(path.Child("filesystem", "mountPointsExclude"), c.Filesystem.MountPointsExclude)
-		expression(path.Child("filesystem", "fsTypesExclude"), c.Filesystem.FSTypesExclude)
-	}
-	if c.Netdev != nil {
-		expression(path.Child("netdev", "deviceExclude"), c.Netdev.DeviceExclude)
-	}
-	if c.Diskstats != nil {
-		expression(path.Child("diskstats", "deviceExclude"), c.Diskstats.DeviceExclude)
-	}
-	return errs
 }
