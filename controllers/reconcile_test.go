@@ -60,7 +60,7 @@ func (c *cluster) declared(t *testing.T) (*v1alpha1.NodeExporter, *v1alpha1.Prom
 		c.create(t, obj)
 	}
 	eventually(t, func() error {
-		if children := c.children(t); len(children) != 16 {
+		if children := c.children(t); len(children) != 18 {
 			return fmt.Errorf("%d children: %v", len(children), titles(children))
 		}
 		return c.observed(t, ne, ps, ar)

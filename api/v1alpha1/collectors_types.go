@@ -26,6 +26,11 @@ type Collectors struct {
 	// timeout is how long a scrape waits for a collector before it goes on without it, such as 500ms; 1s if left out.
 	// +optional
 	Timeout Duration `json:"timeout,omitempty"`
+	// maxSeries bounds the series of any one collector; 20000 if left out. What it has more is left out and counted.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000000
+	MaxSeries int32 `json:"maxSeries,omitempty"`
 	// arp takes in or leaves out network interfaces.
 	// +optional
 	ARP *DeviceFilter `json:"arp,omitempty"`
@@ -69,7 +74,8 @@ type Collectors struct {
 // +kubebuilder:validation:MaxLength=1024
 type Regexp string
 
-// FilesystemCollector says which file systems are collected. Without any of these, those that node_exporter collects.
+// FilesystemCollector says which file systems are collected. Without any of these, those of
+// containers and of the kernel itself are left out.
 type FilesystemCollector struct {
 	// mountPointsInclude takes in these mount points, as the host sees them, and no others. It excludes mountPointsExclude.
 	// +optional
@@ -85,7 +91,8 @@ type FilesystemCollector struct {
 	FSTypesExclude Regexp `json:"fsTypesExclude,omitempty"`
 }
 
-// DeviceFilter says which devices are collected.
+// DeviceFilter says which devices are collected. Without any of these, the network interfaces that containers make are
+// left out, and the partitions of disks.
 type DeviceFilter struct {
 	// deviceInclude takes in the devices of these names and no others. It excludes deviceExclude.
 	// +optional

@@ -28,6 +28,7 @@ const (
 type exporterSettings struct {
 	Timeout         string                       `yaml:"timeout,omitempty"`
 	DisableDefaults bool                         `yaml:"disable-defaults,omitempty"`
+	MaxSeries       int32                        `yaml:"max-series,omitempty"`
 	Each            map[string]collectorSettings `yaml:",inline"`
 }
 
@@ -72,7 +73,7 @@ func exporterConfig(e *stack.Exporter, pool stack.Pool) (*corev1.ConfigMap, erro
 }
 
 func settingsOf(c v1alpha1.Collectors) exporterSettings {
-	out := exporterSettings{DisableDefaults: c.DisableDefaults, Each: map[string]collectorSettings{}}
+	out := exporterSettings{DisableDefaults: c.DisableDefaults, MaxSeries: c.MaxSeries, Each: map[string]collectorSettings{}}
 	if d, err := model.ParseDuration(string(c.Timeout)); err == nil && d > 0 {
 		out.Timeout = time.Duration(d).String()
 	}
