@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -23,20 +24,34 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/hearth-monitoring/hearth/internal/bundle"
 	"github.com/hearth-monitoring/hearth/internal/replica"
 	"github.com/hearth-monitoring/hearth/reloader/agent"
 	"github.com/hearth-monitoring/hearth/reloader/fetch"
 	"github.com/hearth-monitoring/hearth/reloader/report"
+	"github.com/hearth-monitoring/hearth/reloader/secrets"
 	"github.com/hearth-monitoring/hearth/reloader/server"
 	"github.com/hearth-monitoring/hearth/reloader/tree"
 	"github.com/hearth-monitoring/hearth/reloader/web"
 )
+
+// The kinds of server.
+const (
+	kindPrometheus   = "prometheus"
+	kindAlertmanager = "alertmanager"
+)
+
+// secretsBlocker is what the board waits for until the Secrets of the first revision have been asked for.
+const secretsBlocker = "the first look at the Secrets"
 
 // webBlocker is what the board waits for until the server's web configuration is written.
 const webBlocker = "the web configuration"
 
 type options struct {
 	namespace, manifest, dir, serverURL, listen, kubeconfig, expand string
+
+	// kind of the server, and where to leave the Secrets that other namespaces have granted to it.
+	kind, grantedDir string
 
 	level slog.Level
 	web   web.Options
@@ -48,6 +63,8 @@ func parse(args []string) (options, error) {
 	f.StringVar(&o.namespace, "namespace", "", "namespace of the published objects")
 	f.StringVar(&o.manifest, "manifest", "", "name of the manifest ConfigMap")
 	f.StringVar(&o.dir, "dir", "", "directory for the files; the server reads <dir>/current")
+	f.StringVar(&o.kind, "server-kind", kindPrometheus, kindPrometheus+" or "+kindAlertmanager)
+	f.StringVar(&o.grantedDir, "granted-dir", "", "directory, in memory, for the Secrets that "+bundle.SecretsName+" in the tree names; empty: none are read")
 	f.StringVar(&o.serverURL, "server-url", "http://127.0.0.1:9090", "the server, over loopback; https is implied by --tls-dir")
 	f.StringVar(&o.listen, "listen-address", fmt.Sprintf(":%d", replica.Port), "where to serve the report, probes and metrics")
 	f.StringVar(&o.web.Out, "web-config-out", "", "file to write the server's web configuration to")
@@ -62,6 +79,9 @@ func parse(args []string) (options, error) {
 	}
 	if f.NArg() > 0 || o.namespace == "" || o.manifest == "" || o.dir == "" {
 		return options{}, errors.New("want --namespace, --manifest and --dir, and no arguments")
+	}
+	if o.kind != kindPrometheus && o.kind != kindAlertmanager {
+		return options{}, fmt.Errorf("--server-kind %q is neither %s nor %s", o.kind, kindPrometheus, kindAlertmanager)
 	}
 	return o, o.web.Check()
 }
@@ -107,6 +127,9 @@ func run(ctx context.Context, o options, log *slog.Logger) error {
 	if o.web.Out != "" {
 		blockers = append(blockers, webBlocker)
 	}
+	if o.grantedDir != "" {
+		blockers = append(blockers, secretsBlocker)
+	}
 	board := report.NewBoard(blockers...)
 	keeper, err := web.New(o.web)
 	if err != nil {
@@ -124,8 +147,36 @@ func run(ctx context.Context, o options, log *slog.Logger) error {
 		go keeper.Run(ctx, 5*time.Second, webTeller(board, metrics, log))
 	}
 	serve(ctx, listener, board.Handler(promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4})), log)
-	agent.New(store, source, server.Prometheus{Client: client}, board, metrics, agent.DefaultPace(), log).Run(ctx)
+	a := agent.New(store, source, o.server(client), board, metrics, agent.DefaultPace(), log)
+	if o.grantedDir != "" {
+		granted, err := o.secrets(config, board, log)
+		if err != nil {
+			return err
+		}
+		a.Prepare(granted.Sync)
+		go granted.Run(ctx)
+	}
+	a.Run(ctx)
 	return nil
+}
+
+func (o options) server(client *server.Client) agent.Server {
+	if o.kind == kindAlertmanager {
+		return server.NewAlertmanager(client)
+	}
+	return server.Prometheus{Client: client}
+}
+
+func (o options) secrets(config *rest.Config, board *report.Board, log *slog.Logger) (*secrets.Keeper, error) {
+	client, err := fetch.Client(config)
+	if err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	told := func(all []replica.Secret) {
+		board.Update(func(r *replica.Report) { r.Secrets = all })
+		board.Unblock(secretsBlocker)
+	}
+	return secrets.New(client, filepath.Join(o.dir, "current", bundle.SecretsName), o.grantedDir, told, log)
 }
 
 func account(kubeconfig string) (*rest.Config, error) {

@@ -20,15 +20,16 @@ import (
 	"github.com/hearth-monitoring/hearth/reloader/fetchtest"
 )
 
-// prometheusBinary is the real server, or the test is skipped aloud.
-func prometheusBinary(t *testing.T) string {
+// binary is the real server, or the test is skipped aloud.
+func binary(t *testing.T, name string) string {
 	t.Helper()
-	path := os.Getenv("PROMETHEUS_BIN")
+	variable := strings.ToUpper(name) + "_BIN"
+	path := os.Getenv(variable)
 	if path == "" {
-		path = filepath.Join("..", "bin", "prometheus")
+		path = filepath.Join("..", "bin", name)
 	}
 	if _, err := os.Stat(path); err != nil {
-		t.Skipf("SKIPPED, nothing here was tried on a real server: %v (set PROMETHEUS_BIN or build bin/prometheus)", err)
+		t.Skipf("SKIPPED, nothing here was tried on a real server: %v (set %s or build bin/%s)", err, variable, name)
 	}
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -37,16 +38,16 @@ func prometheusBinary(t *testing.T) string {
 	return abs
 }
 
-// pod is a reloader and a Prometheus side by side.
+// pod is a reloader and a server side by side.
 type pod struct {
-	t          *testing.T
-	api        *fetchtest.API
-	o          options
-	log        string
-	prometheus string
-	server     string
-	http       *http.Client
-	kill       func()
+	t      *testing.T
+	api    *fetchtest.API
+	o      options
+	log    string
+	binary string
+	server string
+	http   *http.Client
+	kill   func()
 }
 
 func freePort(t *testing.T) string {
@@ -59,8 +60,10 @@ func freePort(t *testing.T) string {
 	return l.Addr().String()
 }
 
-func newPod(t *testing.T) *pod {
-	p := &pod{t: t, prometheus: prometheusBinary(t), api: fetchtest.New(t), server: freePort(t)}
+func newPod(t *testing.T) *pod { return newPodOf(t, kindPrometheus) }
+
+func newPodOf(t *testing.T, kind string) *pod {
+	p := &pod{t: t, binary: binary(t, kind), api: fetchtest.New(t), server: freePort(t)}
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
 	text := fmt.Sprintf("apiVersion: v1\nkind: Config\nclusters: [{name: c, cluster: {server: %q}}]\ncontexts: [{name: c, context: {cluster: c, user: u}}]\ncurrent-context: c\nusers: [{name: u, user: {}}]\n", p.api.URL())
 	if err := os.WriteFile(kubeconfig, []byte(text), 0o600); err != nil {
@@ -68,7 +71,7 @@ func newPod(t *testing.T) *pod {
 	}
 	p.o = options{
 		namespace: fetchtest.Namespace, manifest: bundle.ManifestName(fetchtest.Prefix), dir: t.TempDir(),
-		serverURL: "http://" + p.server, listen: freePort(t), kubeconfig: kubeconfig,
+		kind: kind, serverURL: "http://" + p.server, listen: freePort(t), kubeconfig: kubeconfig,
 	}
 	p.http = &http.Client{Timeout: 10 * time.Second}
 	return p
@@ -113,7 +116,12 @@ func (p *pod) startPrometheus() {
 	if p.o.web.Out != "" {
 		args = append(args, "--web.config.file="+p.o.web.Out)
 	}
-	cmd := exec.Command(p.prometheus, args...)
+	p.start(args...)
+}
+
+func (p *pod) start(args ...string) {
+	p.t.Helper()
+	cmd := exec.Command(p.binary, args...)
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		p.t.Fatal(err)
@@ -267,7 +275,7 @@ func TestParse(t *testing.T) {
 	if _, err := parse(append(base, "--log-level=debug", "--expand-env=POD_NAME")); err != nil {
 		t.Error(err)
 	}
-	for _, args := range [][]string{nil, {"--namespace=a"}, append(base, "x"), append(base, "--tls-dir=x"), append(base, "--log-level=loud")} {
+	for _, args := range [][]string{nil, {"--namespace=a"}, append(base, "x"), append(base, "--tls-dir=x"), append(base, "--log-level=loud"), append(base, "--server-kind=grafana")} {
 		if _, err := parse(args); err == nil {
 			t.Errorf("%v passed", args)
 		}

@@ -63,6 +63,8 @@ type Report struct {
 	Storage Storage `json:"storage"`
 	// Secrets that the reloader was told to read, by namespace and name.
 	Secrets []Secret `json:"secrets,omitempty"`
+	// Alertmanager is there when the server is one.
+	Alertmanager *Alertmanager `json:"alertmanager,omitempty"`
 }
 
 // Job is one scrape pool.
@@ -95,6 +97,7 @@ func (r *Report) Normalize() {
 		r.Jobs[i].LastError = Bound(r.Jobs[i].LastError, MaxJobError)
 	}
 	r.Secrets = normalSecrets(r.Secrets)
+	r.Alertmanager = r.Alertmanager.normal()
 }
 
 // Encode is the document. Call Normalize first.

@@ -62,6 +62,7 @@ type Agent struct {
 	metrics *Metrics
 	log     *slog.Logger
 	pace    Pace
+	prepare func(context.Context)
 
 	wake chan struct{} // something to do for the loop
 	look chan struct{} // something to see for the prober
@@ -99,7 +100,7 @@ func New(t *tree.Store, source Source, srv Server, board *report.Board, m *Metri
 	a := &Agent{
 		tree: t, source: source, server: srv, board: board, metrics: m, pace: pace, log: log,
 		wake: make(chan struct{}, 1), look: make(chan struct{}, 1),
-		health: health{reason: "the server has not been asked yet"},
+		health: health{reason: "the server has not been asked yet"}, prepare: func(context.Context) {},
 	}
 	a.staged = t.Current()
 	a.newest = a.staged
@@ -109,6 +110,9 @@ func New(t *tree.Store, source Source, srv Server, board *report.Board, m *Metri
 	}
 	return a
 }
+
+// Prepare has f called whenever another revision was swapped in, before the server may read it. To be set before Run.
+func (a *Agent) Prepare(f func(context.Context)) { a.prepare = f }
 
 // Run works until ctx ends.
 func (a *Agent) Run(ctx context.Context) {

@@ -79,5 +79,6 @@ func (a *Agent) askFacts(ctx context.Context) {
 	a.board.Update(func(r *replica.Report) {
 		r.Version, r.Rules, r.Firing, r.Pending = f.Version, f.Rules, f.Firing, f.Pending
 		r.Jobs, r.Storage.HeadSeries = f.Jobs, f.HeadSeries
+		r.Alertmanager = f.Alertmanager
 	})
 }

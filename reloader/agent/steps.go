@@ -82,6 +82,7 @@ func (a *Agent) bringToDisk(ctx context.Context, newest tree.Revision) time.Dura
 	if err := a.tree.Use(newest); err != nil {
 		return a.stageFailed(newest, err)
 	}
+	a.prepare(ctx)
 	a.board.Unblock(TreeBlocker)
 	return 0
 }
@@ -148,6 +149,7 @@ func (a *Agent) activate(ctx context.Context, rev tree.Revision, instance string
 		if err := a.tree.Use(rev); err != nil {
 			return err
 		}
+		a.prepare(ctx)
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.pace.Reload)
 	defer cancel()

@@ -41,13 +41,25 @@ type Source struct {
 	manifest  string
 }
 
-// New makes a client that knows ConfigMaps and nothing else: the whole typed clientset costs a sidecar megabytes.
+// New makes the source of the published objects whose manifest has this name.
 func New(config *rest.Config, namespace, manifest string) (*Source, error) {
-	scheme := runtime.NewScheme()
-	if err := corev1.AddToScheme(scheme); err != nil {
+	scheme, err := coreScheme()
+	if err != nil {
 		return nil, err
 	}
-	metav1.AddToGroupVersion(scheme, corev1.SchemeGroupVersion)
+	client, err := Client(config)
+	if err != nil {
+		return nil, err
+	}
+	return &Source{client: client, codec: runtime.NewParameterCodec(scheme), namespace: namespace, manifest: manifest}, nil
+}
+
+// Client makes a client that knows the core kinds and nothing else: the whole typed clientset costs a sidecar megabytes.
+func Client(config *rest.Config) (rest.Interface, error) {
+	scheme, err := coreScheme()
+	if err != nil {
+		return nil, err
+	}
 	c := rest.CopyConfig(config)
 	c.APIPath = "/api"
 	// The default limit of five requests a second would make a first start with many buckets wait; parallel bounds it.
@@ -57,11 +69,16 @@ func New(config *rest.Config, namespace, manifest string) (*Source, error) {
 	// Protobuf saves the base64 that JSON makes of packed parts.
 	c.ContentType = runtime.ContentTypeProtobuf
 	c.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
-	client, err := rest.RESTClientFor(c)
-	if err != nil {
+	return rest.RESTClientFor(c)
+}
+
+func coreScheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	if err := corev1.AddToScheme(scheme); err != nil {
 		return nil, err
 	}
-	return &Source{client: client, codec: runtime.NewParameterCodec(scheme), namespace: namespace, manifest: manifest}, nil
+	metav1.AddToGroupVersion(scheme, corev1.SchemeGroupVersion)
+	return scheme, nil
 }
 
 // Watch calls deliver with every manifest it sees, and failed whenever the API or the manifest does not answer as it

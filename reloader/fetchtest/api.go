@@ -1,5 +1,5 @@
 // Package fetchtest is as much of a Kubernetes API as the reloader uses, for tests: ConfigMaps of one namespace, to list
-// and watch by name and to get.
+// and watch by name and to get, and Secrets of any, to get.
 package fetchtest
 
 import (
@@ -39,11 +39,12 @@ type API struct {
 	watchers map[chan *corev1.ConfigMap]string
 	gets     map[string]int
 	last     *bundle.Manifest
+	secrets  map[string]*secret
 }
 
 // New starts an API that ends with the test.
 func New(t *testing.T) *API {
-	a := &API{t: t, uid: "uid-1", objects: map[string]*corev1.ConfigMap{}, watchers: map[chan *corev1.ConfigMap]string{}, gets: map[string]int{}}
+	a := &API{t: t, uid: "uid-1", objects: map[string]*corev1.ConfigMap{}, watchers: map[chan *corev1.ConfigMap]string{}, gets: map[string]int{}, secrets: map[string]*secret{}}
 	a.server = httptest.NewServer(a)
 	t.Cleanup(func() {
 		a.SetAway(true)
@@ -146,6 +147,11 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if a.away {
 		a.mu.Unlock()
 		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	if strings.Contains(r.URL.Path, "/secrets/") {
+		defer a.mu.Unlock()
+		a.serveSecret(w, r)
 		return
 	}
 	objects, version := maps.Clone(a.objects), a.version

@@ -53,8 +53,9 @@ func (b *Board) current() (replica.Report, string, <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	r := b.report
-	// Updates replace Jobs or sort it in place; a reader gets its own.
+	// Updates replace lists or sort them in place; a reader gets its own.
 	r.Jobs = append([]replica.Job(nil), r.Jobs...)
+	r.Secrets = append([]replica.Secret(nil), r.Secrets...)
 	return r, b.etag, b.changed
 }
 

@@ -24,6 +24,8 @@ type Facts struct {
 	Firing, Pending int
 	Jobs            []replica.Job
 	HeadSeries      int64
+	// Alertmanager is nil for another server.
+	Alertmanager *replica.Alertmanager
 }
 
 // Kind is what differs between the servers that the reloader runs beside. Readiness and reload do not.

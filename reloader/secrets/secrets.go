@@ -1,0 +1,297 @@
+// Package secrets brings Secrets of other namespaces into files for the server beside the reloader. It reads each by name,
+// as the pod's own ServiceAccount, which the Secret's namespace has to allow; the operator reads none.
+//
+// Contents are written to the given directory, which should be in memory, and nowhere else: not into a log, an error or the
+// report.
+package secrets
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/rest"
+
+	"github.com/hearth-monitoring/hearth/internal/bundle"
+	"github.com/hearth-monitoring/hearth/internal/replica"
+)
+
+const (
+	parallel   = 4
+	getTimeout = 5 * time.Second
+	// refresh is how old what was read may get. Each Secret is asked for by name: being allowed to watch one takes a right
+	// to list them, which a namespace should not have to give.
+	refresh = 30 * time.Second
+	// retryMin is how soon a Secret that could not be read is tried again, which doubles up to refresh.
+	retryMin = time.Second
+	// tick is how often it is looked whether one is due.
+	tick = time.Second
+)
+
+// Keeper keeps the files.
+type Keeper struct {
+	client rest.Interface
+	// list is the file that names the Secrets, in the tree that the server reads.
+	list string
+	dir  string
+	told func([]replica.Secret)
+	log  *slog.Logger
+	// stopgap is what a file has that cannot be had.
+	stopgap []byte
+
+	mu    sync.Mutex
+	held  map[string]*held
+	ready bool
+}
+
+// held is one Secret.
+type held struct {
+	wanted bundle.WantedSecret
+	// answered is true once the API has said what there is, or that we may not know.
+	answered bool
+	verdict  replica.Secret
+	next     time.Time
+	backoff  time.Duration
+}
+
+// New makes a keeper of what the file list names, in dir. What became of each Secret is told whenever it was looked at.
+func New(client rest.Interface, list, dir string, told func([]replica.Secret), log *slog.Logger) (*Keeper, error) {
+	stopgap, err := newStopgap()
+	if err != nil {
+		return nil, err
+	}
+	return &Keeper{client: client, list: list, dir: dir, told: told, log: log, stopgap: stopgap, held: map[string]*held{}}, nil
+}
+
+// Run keeps the files current until ctx ends.
+func (k *Keeper) Run(ctx context.Context) {
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for {
+		k.Sync(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// Sync brings the files to what the list names now: what is new in it or due is read, what is no longer in it removed.
+func (k *Keeper) Sync(ctx context.Context) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	wanted, err := k.wanted()
+	if errors.Is(err, errNotYet) {
+		return
+	}
+	if err != nil {
+		// The operator writes the list; the files stay as they are.
+		k.log.Error("cannot read which Secrets are wanted", "error", err)
+		return
+	}
+	changed := k.take(wanted)
+	due := k.due(time.Now())
+	k.read(ctx, due)
+	if changed || !k.ready {
+		if err := k.sweep(); err != nil {
+			k.log.Error("cannot remove files of Secrets that are no longer wanted", "error", err)
+		}
+	}
+	if changed || len(due) > 0 || !k.ready {
+		k.ready = true
+		k.told(k.report())
+	}
+}
+
+// errNotYet says that there is no tree yet.
+var errNotYet = errors.New("there is no revision yet")
+
+func (k *Keeper) wanted() ([]bundle.WantedSecret, error) {
+	text, err := os.ReadFile(k.list)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(filepath.Dir(k.list)); err != nil {
+			return nil, errNotYet
+		}
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return bundle.ParseSecrets(text)
+}
+
+// take makes the list the one that is held, and says whether that is another than before.
+func (k *Keeper) take(wanted []bundle.WantedSecret) bool {
+	changed := false
+	now := make(map[string]*held, len(wanted))
+	for _, w := range wanted {
+		id := w.Namespace + "/" + w.Name
+		h := k.held[id]
+		if h == nil || !slices.Equal(h.wanted.Keys, w.Keys) {
+			changed = true
+			h = &held{wanted: w, verdict: replica.Secret{Namespace: w.Namespace, Name: w.Name}}
+		}
+		now[id] = h
+	}
+	changed = changed || len(now) != len(k.held)
+	k.held = now
+	return changed
+}
+
+func (k *Keeper) due(now time.Time) []*held {
+	var out []*held
+	for _, h := range k.held {
+		if !now.Before(h.next) {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+func (k *Keeper) read(ctx context.Context, due []*held) {
+	slots := make(chan struct{}, parallel)
+	var group sync.WaitGroup
+	for _, h := range due {
+		group.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			k.readOne(ctx, h)
+		})
+	}
+	group.Wait()
+}
+
+// readOne asks for a Secret and writes its files. Where the API gives no answer, what is there stays.
+func (k *Keeper) readOne(ctx context.Context, h *held) {
+	before := h.verdict
+	verdict := replica.Secret{Namespace: h.wanted.Namespace, Name: h.wanted.Name}
+	data, err := k.get(ctx, h.wanted)
+	answered := true
+	switch {
+	case err == nil:
+	case apierrors.IsForbidden(err):
+		verdict.Forbidden, verdict.Problem = true, "the namespace has not granted it: "+err.Error()
+	case apierrors.IsNotFound(err):
+		verdict.Problem = "it does not exist"
+	default:
+		answered = false
+		verdict.Problem = "the API gives no answer: " + err.Error()
+	}
+	if !answered && h.answered {
+		verdict = before
+	}
+	for _, key := range h.wanted.Keys {
+		content, ok := data[key]
+		if answered && err == nil && (!ok || len(content) == 0) {
+			verdict.MissingKeys = append(verdict.MissingKeys, key)
+		}
+		if werr := k.write(h.wanted, key, content, answered); werr != nil {
+			verdict.Problem = "cannot write its files: " + werr.Error()
+		}
+	}
+	if len(verdict.MissingKeys) > 0 && verdict.Problem == "" {
+		verdict.Problem = "it has no key " + strings.Join(verdict.MissingKeys, ", ")
+	}
+	h.answered = h.answered || answered
+	if verdict.Problem == "" {
+		h.backoff, h.next = 0, time.Now().Add(refresh)
+	} else {
+		h.backoff = min(max(2*h.backoff, retryMin), refresh)
+		h.next = time.Now().Add(h.backoff)
+	}
+	h.verdict = verdict
+	if verdict.Problem != before.Problem {
+		k.log.Info("Secret", "namespace", verdict.Namespace, "name", verdict.Name, "problem", verdict.Problem)
+	}
+}
+
+func (k *Keeper) get(ctx context.Context, w bundle.WantedSecret) (map[string][]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, getTimeout)
+	defer cancel()
+	var secret corev1.Secret
+	err := k.client.Get().Namespace(w.Namespace).Resource("secrets").Name(w.Name).Do(ctx).Into(&secret)
+	if err != nil {
+		return nil, err
+	}
+	return secret.Data, nil
+}
+
+// report has every Secret that is wanted, those that were read too.
+func (k *Keeper) report() []replica.Secret {
+	out := make([]replica.Secret, 0, len(k.held))
+	for _, h := range k.held {
+		out = append(out, h.verdict)
+	}
+	return out
+}
+
+func (k *Keeper) path(w bundle.WantedSecret, key string) string {
+	return filepath.Join(k.dir, w.Namespace, w.Name, key)
+}
+
+// write gives a key's file its content, or the stopgap where there is none. Without an answer a file that is there stays.
+func (k *Keeper) write(w bundle.WantedSecret, key string, content []byte, answered bool) error {
+	path := k.path(w, key)
+	before, err := os.ReadFile(path)
+	if err == nil && !answered {
+		return nil
+	}
+	if len(content) == 0 {
+		content = k.stopgap
+	}
+	if err == nil && string(before) == string(content) {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+		return err
+	}
+	temp, err := os.CreateTemp(k.dir, tempPrefix+"*")
+	if err != nil {
+		return err
+	}
+	_, err = temp.Write(content)
+	// The server may run as another user of the same group.
+	if err := errors.Join(err, temp.Chmod(0o440), temp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(temp.Name(), path)
+}
+
+// tempPrefix begins with what no namespace begins with.
+const tempPrefix = "_"
+
+// sweep removes every file that is not wanted.
+func (k *Keeper) sweep() error {
+	wanted := map[string]bool{}
+	for _, h := range k.held {
+		for _, key := range h.wanted.Keys {
+			path := k.path(h.wanted, key)
+			wanted[path], wanted[filepath.Dir(path)], wanted[filepath.Dir(filepath.Dir(path))] = true, true, true
+		}
+	}
+	var unwanted []string
+	err := filepath.WalkDir(k.dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || path == k.dir || wanted[path] {
+			return err
+		}
+		unwanted = append(unwanted, path)
+		if entry.IsDir() {
+			return fs.SkipDir
+		}
+		return nil
+	})
+	for _, path := range unwanted {
+		err = errors.Join(err, os.RemoveAll(path))
+	}
+	return err
+}
