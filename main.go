@@ -120,18 +120,18 @@ func run(o options) error {
 // register wires the reconcilers to each other and to the manager.
 func register(ctx context.Context, mgr ctrl.Manager, images stack.Images) error {
 	replicas, ledger, verdicts := controllers.NewReplicas(ctx), controllers.NewLedger(), controllers.NewVerdicts()
-	namespaces, events := &controllers.Namespaces{}, mgr.GetEventRecorder("hearth")
+	namespaces, alerts, events := &controllers.Namespaces{}, controllers.NewAlerts(ctx), mgr.GetEventRecorder("hearth")
 	return errors.Join(
 		(&controllers.PrometheusServerReconciler{
 			Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Events: events, Images: images, Replicas: replicas, Ledger: ledger,
-			Verdicts: verdicts, Namespaces: namespaces,
+			Verdicts: verdicts, Namespaces: namespaces, Alerts: alerts,
 		}).SetupWithManager(mgr),
 		(&controllers.NodeExporterReconciler{
 			Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Events: events, Images: images,
 		}).SetupWithManager(mgr),
 		(&controllers.AlertRuleReconciler{
 			Client: mgr.GetClient(), Events: events, Ledger: ledger, Verdicts: verdicts, Namespaces: namespaces,
-			Metrics: controllers.NewMetrics(metrics.Registry),
+			Metrics: controllers.NewMetrics(metrics.Registry), Alerts: alerts,
 		}).SetupWithManager(mgr),
 		mgr.AddHealthzCheck("ping", healthz.Ping),
 		mgr.AddReadyzCheck("ping", healthz.Ping),

@@ -37,6 +37,7 @@ type AlertRuleReconciler struct {
 	Verdicts   *Verdicts
 	Namespaces *Namespaces
 	Metrics    *Metrics
+	Alerts     *Alerts
 
 	settling settling
 }
@@ -48,6 +49,7 @@ func (r *AlertRuleReconciler) Reconcile(ctx context.Context, req reconcile.Reque
 	if err != nil || ar.DeletionTimestamp != nil {
 		if client.IgnoreNotFound(err) == nil {
 			r.Verdicts.Forget(req.NamespacedName)
+			r.Alerts.ForgetRule(req.NamespacedName)
 			r.settling.forget(req.NamespacedName)
 		}
 		return reconcile.Result{}, client.IgnoreNotFound(err)
@@ -99,8 +101,13 @@ func (r *AlertRuleReconciler) observe(ctx context.Context, ar *v1alpha1.AlertRul
 	for i := range servers.Items {
 		ps := &servers.Items[i]
 		if ps.DeletionTimestamp == nil && stack.SelectsRule(ps, ar, namespaces) {
-			out.Servers = append(out.Servers, r.onServer(ps, ar))
+			s := r.onServer(ps, ar)
+			r.alertsOn(ps, ar, &s)
+			out.Servers = append(out.Servers, s)
 		}
+	}
+	if len(out.Servers) == 0 {
+		out.Nearest = stack.NearestToRule(servers.Items, ar, namespaces)
 	}
 	slices.SortFunc(out.Servers, func(a, b status.RuleServer) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
@@ -135,6 +142,18 @@ func (r *AlertRuleReconciler) onServer(ps *v1alpha1.PrometheusServer, ar *v1alph
 		out.Revision, out.Loaded = entry.Revision, true
 	}
 	return out
+}
+
+// alertsOn adds what a server says of a rule's alerts.
+func (r *AlertRuleReconciler) alertsOn(ps *v1alpha1.PrometheusServer, ar *v1alpha1.AlertRule, out *status.RuleServer) {
+	var was RuleAlerts
+	for _, s := range ar.Status.Servers {
+		if s.Namespace == ps.Namespace && s.Name == ps.Name {
+			was = RuleAlerts{Firing: s.Firing, Pending: s.Pending, Error: s.LastError}
+		}
+	}
+	now := r.Alerts.Of(client.ObjectKeyFromObject(ps), client.ObjectKeyFromObject(ar), was)
+	out.Firing, out.Pending, out.Error = now.Firing, now.Pending, now.Error
 }
 
 // measure notes how long a generation took from the API server's event to the last replica of its last server.
@@ -188,6 +207,7 @@ func (r *AlertRuleReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		WatchesMetadata(&corev1.Namespace{}, all, builder.WithPredicates(r.Namespaces.changes())).
 		// A verdict is waited for by a server, a status by a person.
 		WatchesRawSource(source.Channel(r.Ledger.Events(), unhurried(&handler.EnqueueRequestForObject{}))).
+		WatchesRawSource(source.Channel(r.Alerts.Events(), unhurried(&handler.EnqueueRequestForObject{}))).
 		Complete(r)
 }
 

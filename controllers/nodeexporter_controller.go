@@ -79,6 +79,9 @@ func (r *NodeExporterReconciler) gather(ctx context.Context, ne *v1alpha1.NodeEx
 // observe reads what runs of an exporter, and what the servers that select it say of it.
 func (r *NodeExporterReconciler) observe(ctx context.Context, ne *v1alpha1.NodeExporter, e *stack.Exporter, in stack.ExporterInputs) (*status.Exporter, error) {
 	out := &status.Exporter{Scrapes: scrapes(ne, in)}
+	if len(out.Scrapes) == 0 {
+		out.Nearest = stack.NearestToExporter(in.Servers, ne, in.NamespaceLabels)
+	}
 	var pods corev1.PodList
 	if err := r.List(ctx, &pods, client.InNamespace(e.Namespace), client.MatchingLabels(e.Selector)); err != nil {
 		return nil, fmt.Errorf("list pods: %w", err)

@@ -20,6 +20,7 @@ import (
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 	"github.com/hearth-monitoring/hearth/internal/manifests"
+	"github.com/hearth-monitoring/hearth/internal/replica"
 	"github.com/hearth-monitoring/hearth/internal/stack"
 	"github.com/hearth-monitoring/hearth/internal/status"
 )
@@ -36,6 +37,7 @@ type PrometheusServerReconciler struct {
 	Ledger     *Ledger
 	Verdicts   *Verdicts
 	Namespaces *Namespaces
+	Alerts     *Alerts
 
 	memory memory
 }
@@ -144,12 +146,18 @@ func (r *PrometheusServerReconciler) tell(ctx context.Context, server types.Name
 		return
 	}
 	r.Ledger.Set(ctx, server, o.Verdicts, o.Revision, o.Loaded())
+	reports := make([]*replica.Report, len(o.Pods))
+	for i := range o.Pods {
+		reports[i] = o.Pods[i].Report
+	}
+	r.Alerts.Set(server, reports)
 }
 
 func (r *PrometheusServerReconciler) forget(ctx context.Context, server types.NamespacedName) {
 	r.memory.forget(server)
 	r.Replicas.Track(PodSet{Server: server, Part: prometheusPart}, nil)
 	r.Ledger.Forget(ctx, server)
+	r.Alerts.Forget(server)
 }
 
 func (r *PrometheusServerReconciler) writeStatus(ctx context.Context, ps *v1alpha1.PrometheusServer, now v1alpha1.PrometheusServerStatus) error {

@@ -29,15 +29,15 @@ import (
 // operator registers the three reconcilers as main does.
 func operator(ctx context.Context) func(manager.Manager) error {
 	return func(mgr manager.Manager) error {
-		ledger, verdicts, namespaces := NewLedger(), NewVerdicts(), &Namespaces{}
+		ledger, verdicts, namespaces, alerts := NewLedger(), NewVerdicts(), &Namespaces{}, NewAlerts(ctx)
 		images := stack.Images{Hearth: "hearth:test", PrometheusVersion: "3.15.0"}
 		recorder := mgr.GetEventRecorder("hearth")
 		return errors.Join(
 			(&PrometheusServerReconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Events: recorder,
-				Images: images, Replicas: NewReplicas(ctx), Ledger: ledger, Verdicts: verdicts, Namespaces: namespaces}).SetupWithManager(mgr),
+				Images: images, Replicas: NewReplicas(ctx), Ledger: ledger, Verdicts: verdicts, Namespaces: namespaces, Alerts: alerts}).SetupWithManager(mgr),
 			(&NodeExporterReconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Events: recorder, Images: images}).SetupWithManager(mgr),
 			(&AlertRuleReconciler{Client: mgr.GetClient(), Events: recorder, Ledger: ledger, Verdicts: verdicts, Namespaces: namespaces,
-				Metrics: NewMetrics(prometheus.NewRegistry())}).SetupWithManager(mgr),
+				Metrics: NewMetrics(prometheus.NewRegistry()), Alerts: alerts}).SetupWithManager(mgr),
 		)
 	}
 }

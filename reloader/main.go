@@ -164,7 +164,7 @@ func (o options) server(client *server.Client) agent.Server {
 	if o.kind == kindAlertmanager {
 		return server.NewAlertmanager(client)
 	}
-	return server.Prometheus{Client: client}
+	return server.NewPrometheus(client)
 }
 
 func (o options) secrets(config *rest.Config, board *report.Board, log *slog.Logger) (*secrets.Keeper, error) {

@@ -127,6 +127,10 @@ type AlertRuleStatus struct {
 	// loaded is "servers that have loaded this generation / servers that select this object".
 	// +optional
 	Loaded string `json:"loaded,omitempty"`
+	// firing is the number of alerts of these rules that are firing, on all servers together; absent while no server has
+	// loaded any version of them.
+	// +optional
+	Firing *int32 `json:"firing,omitempty"`
 	// servers that select this object.
 	// +optional
 	// +listType=map
@@ -134,7 +138,7 @@ type AlertRuleStatus struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=64
 	Servers []RuleServerStatus `json:"servers,omitempty"`
-	// conditions: Ready, Valid, Loaded, and while they are true Reconciling and Stalled.
+	// conditions: Ready, Valid, Loaded, and while they are true Reconciling, Stalled and EvaluationFailing.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -155,6 +159,16 @@ type RuleServerStatus struct {
 	// message says why not, where loaded is false.
 	// +optional
 	Message string `json:"message,omitempty"`
+	// firing is the number of alerts of these rules that fire there, as the server said last. That alerts begin or end is
+	// written within seconds, another number within a minute or so.
+	// +optional
+	Firing int32 `json:"firing,omitempty"`
+	// pending is the number of alerts whose for has not passed yet.
+	// +optional
+	Pending int32 `json:"pending,omitempty"`
+	// lastError is the server's own text on the last evaluation of one of these rules, with the rule; absent if it went well.
+	// +optional
+	LastError string `json:"lastError,omitempty"`
 }
 
 // AlertRule holds alerting and recording rules; the PrometheusServers that select it load them.
@@ -164,7 +178,9 @@ type RuleServerStatus struct {
 // +kubebuilder:resource:shortName=ar,categories=monitoring
 // +kubebuilder:printcolumn:name="Rules",type=integer,JSONPath=`.status.rules`
 // +kubebuilder:printcolumn:name="Valid",type=string,JSONPath=`.status.conditions[?(@.type=="Valid")].status`
+// +kubebuilder:printcolumn:name="Tests",type=string,JSONPath=`.status.conditions[?(@.type=="Tested")].status`
 // +kubebuilder:printcolumn:name="Loaded",type=string,JSONPath=`.status.loaded`
+// +kubebuilder:printcolumn:name="Firing",type=integer,JSONPath=`.status.firing`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Status",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 type AlertRule struct {

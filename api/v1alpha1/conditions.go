@@ -20,6 +20,9 @@ const (
 	ConditionValid = "Valid"
 	// ConditionTested (AlertRule) is True when every unit test in spec.tests passed. Rules whose tests fail are not loaded.
 	ConditionTested = "Tested"
+	// ConditionEvaluationFailing (AlertRule) is True while a server that has loaded the rules can't evaluate one of them. It
+	// is present only while true.
+	ConditionEvaluationFailing = "EvaluationFailing"
 	// ConditionScraped (NodeExporter) is True when a server pulls from every ready exporter.
 	ConditionScraped = "Scraped"
 )
@@ -49,6 +52,7 @@ const (
 	ReasonNoTests         = "NoTests"
 	ReasonNotSelected     = "NotSelected"
 	ReasonLastGoodLoaded  = "LastGoodLoaded"
+	ReasonEvaluationError = "EvaluationError"
 	ReasonScraped         = "Scraped"
 	ReasonNotScraped      = "NotScraped"
 	ReasonScaledToZero    = "ScaledToZero"

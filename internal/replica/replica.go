@@ -20,6 +20,11 @@ const (
 	MaxJobError = 512
 	// MaxJobs bounds Report.Jobs.
 	MaxJobs = 1000
+	// MaxAlertRules bounds Report.AlertRules, and MaxRuleError AlertRule.Error, in bytes. Of the errors, MaxRuleErrors are
+	// told in full.
+	MaxAlertRules = 20_000
+	MaxRuleError  = 512
+	MaxRuleErrors = 500
 	// MaxReport bounds what Decode accepts, in bytes.
 	MaxReport = 4 << 20
 
@@ -59,12 +64,26 @@ type Report struct {
 	Pending int `json:"pending"`
 	// Jobs are the scrape pools, by name.
 	Jobs []Job `json:"jobs,omitempty"`
+	// AlertRules are those that have something to tell, by name: alerts, or evaluations that fail. Of any other there is
+	// nothing of the kind.
+	AlertRules []AlertRule `json:"alertRules,omitempty"`
 	// Storage is how full the server is.
 	Storage Storage `json:"storage"`
 	// Secrets that the reloader was told to read, by namespace and name.
 	Secrets []Secret `json:"secrets,omitempty"`
 	// Alertmanager is there when the server is one.
 	Alertmanager *Alertmanager `json:"alertmanager,omitempty"`
+}
+
+// AlertRule is what the server says of one AlertRule.
+type AlertRule struct {
+	// Name is <namespace>/<name>.
+	Name string `json:"name"`
+	// Firing and Pending count its alerts.
+	Firing  int `json:"firing,omitempty"`
+	Pending int `json:"pending,omitempty"`
+	// Error is why the last evaluation of one of its rules failed, with the rule. Empty when it did not.
+	Error string `json:"error,omitempty"`
 }
 
 // Job is one scrape pool.
@@ -93,11 +112,29 @@ func (r *Report) Normalize() {
 	if len(r.Jobs) > MaxJobs {
 		r.Jobs = r.Jobs[:MaxJobs]
 	}
+	r.normalizeRules()
 	for i := range r.Jobs {
 		r.Jobs[i].LastError = Bound(r.Jobs[i].LastError, MaxJobError)
 	}
 	r.Secrets = normalSecrets(r.Secrets)
 	r.Alertmanager = r.Alertmanager.normal()
+}
+
+// normalizeRules sorts and bounds AlertRules. What is too much to tell in full is told in short.
+func (r *Report) normalizeRules() {
+	slices.SortFunc(r.AlertRules, func(a, b AlertRule) int { return cmp.Compare(a.Name, b.Name) })
+	if len(r.AlertRules) > MaxAlertRules {
+		r.AlertRules = r.AlertRules[:MaxAlertRules]
+	}
+	told := 0
+	for i := range r.AlertRules {
+		if rule := &r.AlertRules[i]; rule.Error != "" {
+			if told++; told > MaxRuleErrors {
+				rule.Error = "its evaluation fails; the server's own page of rules says why"
+			}
+			rule.Error = Bound(rule.Error, MaxRuleError)
+		}
+	}
 }
 
 // Encode is the document. Call Normalize first.
@@ -116,7 +153,7 @@ func Decode(text []byte) (Report, error) {
 
 // Fingerprint is the same for two reports if and only if they say the same. It is the report's ETag, without the quotes.
 func (r Report) Fingerprint() string {
-	r.Jobs, r.Secrets = slices.Clone(r.Jobs), slices.Clone(r.Secrets)
+	r.Jobs, r.AlertRules, r.Secrets = slices.Clone(r.Jobs), slices.Clone(r.AlertRules), slices.Clone(r.Secrets)
 	r.Normalize()
 	// A struct of numbers, booleans and strings always encodes.
 	text, _ := r.Encode()

@@ -2,6 +2,7 @@ package status
 
 import (
 	"fmt"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -16,6 +17,8 @@ type Rule struct {
 	Problem string
 	// Servers are those that select it, sorted by namespace and name.
 	Servers []RuleServer
+	// Nearest says, if there are none, what keeps those that come closest from it.
+	Nearest []string
 }
 
 // Loaded says whether every server that selects the rules has loaded them, and there is one.
@@ -45,6 +48,9 @@ type RuleServer struct {
 	LastGood bool
 	// Message is why it isn't loaded.
 	Message string
+	// Firing and Pending count alerts, and Error is why an evaluation failed, empty if none did, as the server says.
+	Firing, Pending int32
+	Error           string
 }
 
 // OfRule is the status of an AlertRule.
@@ -60,8 +66,10 @@ func OfRule(ar *v1alpha1.AlertRule, o Rule) v1alpha1.AlertRuleStatus {
 		}
 		out.Servers = append(out.Servers, v1alpha1.RuleServerStatus{
 			Namespace: s.Namespace, Name: s.Name, Revision: s.Revision, Loaded: s.Loaded, Message: s.Message,
+			Firing: s.Firing, Pending: s.Pending, LastError: s.Error,
 		})
 	}
+	out.Firing = ruleFiring(o.Servers)
 	out.Loaded = fmt.Sprintf("%d/%d", loaded, len(o.Servers))
 	valid := condition(v1alpha1.ConditionValid, true, v1alpha1.ReasonValid, count(int(out.Rules), "rule")+" accepted by Prometheus' parser")
 	if o.Problem != "" {
@@ -69,7 +77,36 @@ func OfRule(ar *v1alpha1.AlertRule, o Rule) v1alpha1.AlertRuleStatus {
 	}
 	v := ruleVerdict(o, loaded)
 	out.Conditions = append(v.conditions(), valid, ruleLoaded(o, v, loaded))
+	out.Conditions = append(out.Conditions, ruleFailing(o.Servers)...)
 	return out
+}
+
+// ruleFiring is how many alerts fire, nil while no server evaluates any version of the rules.
+func ruleFiring(servers []RuleServer) *int32 {
+	var out *int32
+	for _, s := range servers {
+		if out == nil && (s.Loaded || s.LastGood || s.Firing > 0) {
+			out = new(int32)
+		}
+		if out != nil {
+			*out += s.Firing
+		}
+	}
+	return out
+}
+
+// ruleFailing is EvaluationFailing, where there is something to say.
+func ruleFailing(servers []RuleServer) []metav1.Condition {
+	var failing []string
+	for _, s := range servers {
+		if s.Error != "" && len(failing) < maxRulesNamed {
+			failing = append(failing, fmt.Sprintf("%s/%s: %s", s.Namespace, s.Name, s.Error))
+		}
+	}
+	if len(failing) == 0 {
+		return nil
+	}
+	return []metav1.Condition{condition(v1alpha1.ConditionEvaluationFailing, true, v1alpha1.ReasonEvaluationError, strings.Join(failing, "; "))}
 }
 
 func ruleVerdict(o Rule, loaded int) verdict {
@@ -79,8 +116,7 @@ func ruleVerdict(o Rule, loaded int) verdict {
 	case o.Problem != "":
 		return verdict{stalled, v1alpha1.ReasonInvalidRules, o.Problem}
 	case len(o.Servers) == 0:
-		return verdict{stalled, v1alpha1.ReasonNotSelected,
-			"no PrometheusServer selects this AlertRule: check spec.rules (selector and namespaceSelector) of the server that should load it"}
+		return verdict{stalled, v1alpha1.ReasonNotSelected, notSelected("AlertRule", o.Nearest)}
 	case loaded < len(o.Servers):
 		for _, s := range o.Servers {
 			if !s.Loaded {
@@ -103,6 +139,14 @@ func ruleLoaded(o Rule, v verdict, loaded int) metav1.Condition {
 		return condition(v1alpha1.ConditionLoaded, false, v1alpha1.ReasonLastGoodLoaded, "the last good version stays loaded, this one is not")
 	}
 	return condition(v1alpha1.ConditionLoaded, false, v.reason, fmt.Sprintf("loaded by %d of %s", loaded, count(len(o.Servers), "server")))
+}
+
+// notSelected says what comes closest to selecting an object.
+func notSelected(kind string, nearest []string) string {
+	if len(nearest) == 0 {
+		return fmt.Sprintf("no PrometheusServer selects this %s, for there is none: create one", kind)
+	}
+	return fmt.Sprintf("no PrometheusServer selects this %s: %s", kind, strings.Join(nearest, "; "))
 }
 
 func anyLastGood(servers []RuleServer) bool {

@@ -48,11 +48,23 @@ var ruleCases = map[string]struct {
 			valid, "Loaded False Loading: loaded by 0 of 1 server"},
 	},
 	"not selected": {
+		status.Rule{Nearest: []string{"server monitoring/main wants label team=infra; this has team=web"}}, "0/0",
+		[]string{
+			"Ready False NotSelected: no PrometheusServer selects this AlertRule: server monitoring/main wants label team=infra; this has team=web",
+			"Stalled True NotSelected: no PrometheusServer selects this AlertRule: server monitoring/main wants label team=infra; this has team=web",
+			valid, "Loaded False NotSelected: no PrometheusServer selects this AlertRule"},
+	},
+	"not selected, for there is no server": {
 		status.Rule{}, "0/0",
 		[]string{
-			"Ready False NotSelected: no PrometheusServer selects this AlertRule: check spec.rules (selector and namespaceSelector) of the server that should load it",
-			"Stalled True NotSelected: no PrometheusServer selects this AlertRule: check spec.rules (selector and namespaceSelector) of the server that should load it",
+			"Ready False NotSelected: no PrometheusServer selects this AlertRule, for there is none: create one",
+			"Stalled True NotSelected: no PrometheusServer selects this AlertRule, for there is none: create one",
 			valid, "Loaded False NotSelected: no PrometheusServer selects this AlertRule"},
+	},
+	"an evaluation fails": {
+		status.Rule{Servers: []status.RuleServer{onMain, {Namespace: "monitoring", Name: "other", Revision: 2, Loaded: true, Error: "spec.groups[a].rules[0] (A): many-to-many"}}}, "2/2",
+		[]string{"Ready True Loaded: loaded by 2 servers", valid, "Loaded True Loaded: loaded by 2 servers",
+			"EvaluationFailing True EvaluationError: monitoring/other: spec.groups[a].rules[0] (A): many-to-many"},
 	},
 	"invalid": {
 		status.Rule{Problem: problem, Servers: []status.RuleServer{{Namespace: "monitoring", Name: "main", Message: "rejected"}}}, "0/1",
@@ -84,11 +96,34 @@ func TestOfRule(t *testing.T) {
 	}
 }
 
+func TestFiring(t *testing.T) {
+	for name, c := range map[string]struct {
+		servers []status.RuleServer
+		want    string
+	}{
+		"no server":                   {nil, "unknown"},
+		"not loaded":                  {[]status.RuleServer{{Name: "a"}}, "unknown"},
+		"loaded":                      {[]status.RuleServer{{Name: "a", Loaded: true}}, "0"},
+		"an earlier version":          {[]status.RuleServer{{Name: "a", LastGood: true, Firing: 2}}, "2"},
+		"on both servers":             {[]status.RuleServer{{Name: "a", Loaded: true, Firing: 1}, {Name: "b", Loaded: true, Firing: 2}}, "3"},
+		"the next version on its way": {[]status.RuleServer{{Name: "a", Firing: 1}}, "1"},
+	} {
+		got := "unknown"
+		if f := status.OfRule(alertRule(), status.Rule{Servers: c.servers}).Firing; f != nil {
+			got = fmt.Sprint(*f)
+		}
+		if got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}
+
 func TestServersOfARule(t *testing.T) {
 	got := status.OfRule(alertRule(), status.Rule{Servers: []status.RuleServer{
-		{Namespace: "archive", Name: "long", Message: "not taken up yet"}, {Namespace: "monitoring", Name: "main", Revision: 3, Loaded: true},
+		{Namespace: "archive", Name: "long", Message: "not taken up yet"}, {Namespace: "monitoring", Name: "main", Revision: 3, Loaded: true, Firing: 2, Pending: 1, Error: "e"},
 	}})
-	want := []v1alpha1.RuleServerStatus{{Namespace: "archive", Name: "long", Message: "not taken up yet"}, {Namespace: "monitoring", Name: "main", Revision: 3, Loaded: true}}
+	want := []v1alpha1.RuleServerStatus{{Namespace: "archive", Name: "long", Message: "not taken up yet"},
+		{Namespace: "monitoring", Name: "main", Revision: 3, Loaded: true, Firing: 2, Pending: 1, LastError: "e"}}
 	if diff := cmp.Diff(want, got.Servers); diff != "" {
 		t.Error(diff)
 	}

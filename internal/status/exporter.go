@@ -15,6 +15,8 @@ type Exporter struct {
 	Pools []Pool
 	// Scrapes has an entry for each server that selects the exporter.
 	Scrapes []Scrape
+	// Nearest says, if there is none, what keeps those that come closest from selecting it.
+	Nearest []string
 }
 
 // Pool is the DaemonSet of one pool.
@@ -95,8 +97,7 @@ func exporterVerdict(ne *v1alpha1.NodeExporter, o Exporter, nodes int32) verdict
 func scrapedCondition(o Exporter, ready int32) metav1.Condition {
 	const kind = v1alpha1.ConditionScraped
 	if len(o.Scrapes) == 0 {
-		return condition(kind, false, v1alpha1.ReasonNotSelected,
-			"no PrometheusServer selects this NodeExporter: check spec.targets.nodeExporters (selector and namespaceSelector) of the server that should")
+		return condition(kind, false, v1alpha1.ReasonNotSelected, notSelected("NodeExporter", o.Nearest))
 	}
 	if ready == 0 {
 		return unknown(kind, "no exporter is ready, so there is nothing to scrape")

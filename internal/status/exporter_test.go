@@ -68,9 +68,9 @@ var exporterCases = map[string]struct {
 		progressing("DaemonSet node-exporter-node is updated on 1 of 3 nodes", scrapedThree),
 	},
 	"not selected": {
-		status.Exporter{Pools: []status.Pool{pool(3, 3, 3)}}, nil,
+		status.Exporter{Pools: []status.Pool{pool(3, 3, 3)}, Nearest: []string{"server a/b wants namespace c; this is in d"}}, nil,
 		[]string{"Ready True Ready: ready on 3 nodes",
-			"Scraped False NotSelected: no PrometheusServer selects this NodeExporter: check spec.targets.nodeExporters (selector and namespaceSelector) of the server that should"},
+			"Scraped False NotSelected: no PrometheusServer selects this NodeExporter: server a/b wants namespace c; this is in d"},
 	},
 	"not scraped yet": {
 		status.Exporter{Pools: []status.Pool{pool(3, 3, 3)}, Scrapes: []status.Scrape{scraped(2)}}, nil,

@@ -55,6 +55,7 @@ func (b *Board) current() (replica.Report, string, <-chan struct{}) {
 	r := b.report
 	// Updates replace lists or sort them in place; a reader gets its own.
 	r.Jobs = append([]replica.Job(nil), r.Jobs...)
+	r.AlertRules = append([]replica.AlertRule(nil), r.AlertRules...)
 	r.Secrets = append([]replica.Secret(nil), r.Secrets...)
 	return r, b.etag, b.changed
 }

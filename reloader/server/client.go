@@ -17,12 +17,13 @@ import (
 	"github.com/hearth-monitoring/hearth/internal/replica"
 )
 
-// Facts are what a report says about the server. HeadSeries and Jobs stay empty for a server that has none.
+// Facts are what a report says about the server. HeadSeries, Jobs and AlertRules stay empty for a server that has none.
 type Facts struct {
 	Version         string
 	Rules           int
 	Firing, Pending int
 	Jobs            []replica.Job
+	AlertRules      []replica.AlertRule
 	HeadSeries      int64
 	// Alertmanager is nil for another server.
 	Alertmanager *replica.Alertmanager

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -18,9 +19,15 @@ import (
 )
 
 // Prometheus is the Kind of a Prometheus server.
-type Prometheus struct{ *Client }
+type Prometheus struct {
+	*Client
+	evaluation *evaluation
+}
 
 var _ Kind = Prometheus{}
+
+// NewPrometheus is the Prometheus that a client reaches.
+func NewPrometheus(c *Client) Prometheus { return Prometheus{Client: c, evaluation: newEvaluation()} }
 
 // Instance is when the process started.
 func (p Prometheus) Instance(ctx context.Context) (string, error) {
@@ -46,12 +53,21 @@ func (p Prometheus) Facts(ctx context.Context) (Facts, error) {
 	if f.Jobs, err = p.jobs(ctx); err != nil {
 		return Facts{}, err
 	}
-	if f.Firing, f.Pending, err = p.alerts(ctx); err != nil {
+	rules := map[string]*replica.AlertRule{}
+	if err := p.alerts(ctx, &f, rules); err != nil {
 		return Facts{}, err
 	}
-	if err := p.metrics(ctx, &f); err != nil {
+	failures, err := p.metrics(ctx, &f)
+	if err != nil {
 		return Facts{}, err
 	}
+	if err := p.look(ctx, failures, rules); err != nil {
+		return Facts{}, err
+	}
+	for _, r := range rules {
+		f.AlertRules = append(f.AlertRules, *r)
+	}
+	slices.SortFunc(f.AlertRules, func(a, b replica.AlertRule) int { return cmp.Compare(a.Name, b.Name) })
 	return f, nil
 }
 
@@ -133,48 +149,76 @@ var (
 // withoutSourcePort drops the one part of a network error that differs each time, so that the same trouble reads the same.
 func withoutSourcePort(text string) string { return sourcePort.ReplaceAllString(text, "$1 $2 $3->") }
 
-func (p Prometheus) alerts(ctx context.Context) (firing, pending int, err error) {
-	body, err := p.get(ctx, "api/v1/alerts", nil, maxList)
-	if err != nil {
-		return 0, 0, err
+// alert is what is read of an alert: its state, and the AlertRule that it is of, which the operator puts on it as a label.
+type alert struct {
+	State  string
+	Labels struct {
+		AlertRule string `json:"hearth_alertrule"`
 	}
-	defer body.Close()
-	err = eachElement(body, "alerts", func(a struct{ State string }) {
-		switch a.State {
-		case "firing":
-			firing++
-		case "pending":
-			pending++
-		}
-	})
-	if err != nil {
-		return 0, 0, fmt.Errorf("alerts: %w", err)
-	}
-	return firing, pending, nil
 }
 
-// metrics reads the server's own metrics for what no API gives as a number: the rules it evaluates and its series.
-func (p Prometheus) metrics(ctx context.Context, f *Facts) error {
-	body, err := p.get(ctx, "metrics", nil, maxList)
+func (p Prometheus) alerts(ctx context.Context, f *Facts, rules map[string]*replica.AlertRule) error {
+	body, err := p.get(ctx, "api/v1/alerts", nil, maxList)
 	if err != nil {
 		return err
 	}
 	defer body.Close()
+	err = eachElement(body, "alerts", func(a alert) {
+		var rule replica.AlertRule // of nobody
+		of := &rule
+		if a.Labels.AlertRule != "" {
+			of = entryOf(rules, a.Labels.AlertRule)
+		}
+		switch a.State {
+		case "firing":
+			f.Firing++
+			of.Firing++
+		case "pending":
+			f.Pending++
+			of.Pending++
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("alerts: %w", err)
+	}
+	return nil
+}
+
+// metrics reads the server's own metrics for what no API gives as a number: the rules it evaluates, its series, and how
+// often the rules of each group failed, where they did.
+func (p Prometheus) metrics(ctx context.Context, f *Facts) (failures map[string]float64, err error) {
+	body, err := p.get(ctx, "metrics", nil, maxList)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	failures = map[string]float64{}
 	lines := bufio.NewReaderSize(body, 64<<10)
 	for {
 		line, err := lines.ReadSlice('\n')
-		if text := string(line); strings.HasPrefix(text, "prometheus_rule_group_rules{") {
-			f.Rules += int(sampleValue(text))
-		} else if strings.HasPrefix(text, "prometheus_tsdb_head_series ") {
-			f.HeadSeries = int64(sampleValue(text))
+		if bytes.HasPrefix(line, []byte("prometheus_")) {
+			metric(string(line), f, failures)
 		}
-		// A line longer than the buffer is none of the two; its rest is read as if it were another, and isn't either.
+		// A line longer than the buffer is none of ours; its rest is read as if it were another, and isn't either.
 		switch {
 		case errors.Is(err, bufio.ErrBufferFull):
 		case errors.Is(err, io.EOF):
-			return nil
+			return failures, nil
 		case err != nil:
-			return fmt.Errorf("metrics: %w", err)
+			return nil, fmt.Errorf("metrics: %w", err)
+		}
+	}
+}
+
+func metric(line string, f *Facts, failures map[string]float64) {
+	switch {
+	case strings.HasPrefix(line, "prometheus_rule_group_rules{"):
+		f.Rules += int(sampleValue(line))
+	case strings.HasPrefix(line, "prometheus_tsdb_head_series "):
+		f.HeadSeries = int64(sampleValue(line))
+	case strings.HasPrefix(line, failuresMetric):
+		if n := sampleValue(line); n > 0 {
+			failures[groupOf(line)] = n
 		}
 	}
 }

@@ -33,7 +33,7 @@ func client(t *testing.T, address string, identity server.Identity) server.Prome
 	if err != nil {
 		t.Fatal(err)
 	}
-	return server.Prometheus{Client: server.NewClient(base, identity)}
+	return server.NewPrometheus(server.NewClient(base, identity))
 }
 
 func TestFacts(t *testing.T) {
@@ -47,7 +47,9 @@ func TestFacts(t *testing.T) {
 			 "lastError":"Get \"http://ada:pw@10.0.0.1:9100/metrics?token=s3cret\": read tcp 10.1.1.1:51234->10.0.0.1:9100: connection reset"},
 			{"scrapePool":"node","scrapeUrl":"http://10.0.0.3:9100/metrics","health":"up","lastError":""},
 			{"scrapePool":"a","scrapeUrl":"http://x/","health":"unknown"}],"droppedTargets":[]}}`,
-		"GET /api/v1/alerts": `{"status":"success","data":{"alerts":[{"state":"firing","labels":{"alerts":"x"}},{"state":"pending"},{"state":"firing"}]}}`,
+		"GET /api/v1/alerts": `{"status":"success","data":{"alerts":[{"state":"firing","labels":{"alerts":"x"}},
+			{"state":"pending","labels":{"hearth_alertrule":"team/b"}},{"state":"firing","labels":{"hearth_alertrule":"team/b"}},
+			{"state":"firing","labels":{"hearth_alertrule":"team/a"}}]}}`,
 		"GET /metrics": "# HELP x y\nprometheus_rule_group_rules{rule_group=\"a b;c\"} 3\nprometheus_rule_group_rules{rule_group=\"d\"} 4\n" +
 			"x{y=\"" + strings.Repeat("z", 200_000) + "\"} 1\nprometheus_tsdb_head_series 1.2345e+06\n",
 	}))
@@ -64,8 +66,9 @@ func TestFacts(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := server.Facts{
-		Version: "3.15.0", Rules: 7, Firing: 2, Pending: 1, HeadSeries: 1234500,
-		Jobs: []replica.Job{{Name: "a", Unknown: 1}, {Name: "node", Up: 1, Down: 2, LastError: `http://10.0.0.2:9100/metrics: later`}},
+		Version: "3.15.0", Rules: 7, Firing: 3, Pending: 1, HeadSeries: 1234500,
+		AlertRules: []replica.AlertRule{{Name: "team/a", Firing: 1}, {Name: "team/b", Firing: 1, Pending: 1}},
+		Jobs:       []replica.Job{{Name: "a", Unknown: 1}, {Name: "node", Up: 1, Down: 2, LastError: `http://10.0.0.2:9100/metrics: later`}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("facts (-want +got):\n%s", diff)

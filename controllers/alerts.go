@@ -1,0 +1,230 @@
+package controllers
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+
+	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+	"github.com/hearth-monitoring/hearth/internal/replica"
+)
+
+// What servers say about the alerts of an AlertRule changes all the time, and each word of it in a status is a write. So it
+// is passed on with these manners: that alerts begin or end, or that an evaluation fails or no longer does, at once, but
+// not more often than every alertsFlap; any other number or text every alertsSettle; and for all AlertRules together not
+// more than alertsBurst every alertsPause.
+const (
+	alertsFlap   = 10 * time.Second
+	alertsSettle = time.Minute
+	alertsPause  = 100 * time.Millisecond
+	alertsBurst  = 10
+)
+
+// RuleAlerts is what a server says of one AlertRule. Where replicas differ it is the most that one of them says.
+type RuleAlerts struct {
+	Firing, Pending int32
+	// Error is why the last evaluation of one of the rules failed, empty if it did not.
+	Error string
+}
+
+// turned says that something began or ended.
+func (a RuleAlerts) turned(b RuleAlerts) bool {
+	return (a.Firing == 0) != (b.Firing == 0) || (a.Pending == 0) != (b.Pending == 0) || (a.Error == "") != (b.Error == "")
+}
+
+// Alerts is what the servers' replicas say about the alerts of AlertRules, as far as it has been passed on.
+type Alerts struct {
+	events chan event.GenericEvent
+	wake   chan struct{}
+	now    func() time.Time
+
+	mu      sync.Mutex
+	servers map[types.NamespacedName]*saidAlerts
+}
+
+type saidAlerts struct {
+	// known is true once a replica has reported.
+	known   bool
+	reports []*replica.Report // those that now is made of
+	now     map[types.NamespacedName]RuleAlerts
+	told    map[types.NamespacedName]told // what those AlertRules know that have asked
+	untold  map[types.NamespacedName]bool // where the two differ
+}
+
+type told struct {
+	RuleAlerts
+	at time.Time // zero for what they learned when they asked
+}
+
+// NewAlerts passes on what it is told until ctx ends.
+func NewAlerts(ctx context.Context) *Alerts {
+	a := newAlerts(time.Now)
+	go a.run(ctx)
+	return a
+}
+
+func newAlerts(now func() time.Time) *Alerts {
+	return &Alerts{
+		events: make(chan event.GenericEvent, 64), wake: make(chan struct{}, 1), now: now,
+		servers: map[types.NamespacedName]*saidAlerts{},
+	}
+}
+
+// Events has an AlertRule whenever there is something new to say of it.
+func (a *Alerts) Events() <-chan event.GenericEvent { return a.events }
+
+// Of is what a server says of an AlertRule. Until it has said anything, right after the operator was started, that is what
+// the AlertRule's status says. Who has asked is told of what changes.
+func (a *Alerts) Of(server, rule types.NamespacedName, before RuleAlerts) RuleAlerts {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := a.of(server)
+	known, asked := s.told[rule]
+	if !asked {
+		known = told{RuleAlerts: before}
+		if s.known {
+			known = told{RuleAlerts: s.now[rule]}
+		}
+		s.told[rule] = known
+	}
+	return known.RuleAlerts
+}
+
+func (a *Alerts) of(server types.NamespacedName) *saidAlerts {
+	s, ok := a.servers[server]
+	if !ok {
+		s = &saidAlerts{told: map[types.NamespacedName]told{}}
+		a.servers[server] = s
+	}
+	return s
+}
+
+// Set takes the reports of a server's replicas. While none of them is of a server that is ready, what was said stays.
+func (a *Alerts) Set(server types.NamespacedName, reports []*replica.Report) {
+	reports = slices.DeleteFunc(slices.Clone(reports), func(r *replica.Report) bool { return r == nil || !r.Ready })
+	if len(reports) == 0 {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := a.of(server)
+	if slices.Equal(s.reports, reports) {
+		return
+	}
+	s.known, s.reports, s.now, s.untold = true, reports, merged(reports), map[types.NamespacedName]bool{}
+	for rule, was := range s.told {
+		if was.RuleAlerts != s.now[rule] {
+			s.untold[rule] = true
+		}
+	}
+	a.poke()
+}
+
+// Forget removes a server that is gone. That it is gone, its AlertRules learn elsewhere.
+func (a *Alerts) Forget(server types.NamespacedName) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.servers, server)
+}
+
+// ForgetRule removes an AlertRule that is gone.
+func (a *Alerts) ForgetRule(rule types.NamespacedName) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, s := range a.servers {
+		delete(s.told, rule)
+		delete(s.untold, rule)
+	}
+}
+
+func merged(reports []*replica.Report) map[types.NamespacedName]RuleAlerts {
+	out := map[types.NamespacedName]RuleAlerts{}
+	for _, report := range reports {
+		for _, r := range report.AlertRules {
+			namespace, name, ok := strings.Cut(r.Name, "/")
+			if !ok {
+				continue
+			}
+			key := types.NamespacedName{Namespace: namespace, Name: name}
+			now := out[key]
+			now.Firing, now.Pending = max(now.Firing, int32(r.Firing)), max(now.Pending, int32(r.Pending))
+			if now.Error == "" {
+				now.Error = r.Error
+			}
+			out[key] = now
+		}
+	}
+	return out
+}
+
+func (a *Alerts) poke() {
+	select {
+	case a.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run passes on what is due.
+func (a *Alerts) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		rules, wait := a.due()
+		for _, rule := range rules {
+			object := &v1alpha1.AlertRule{ObjectMeta: metav1.ObjectMeta{Namespace: rule.Namespace, Name: rule.Name}}
+			select {
+			case a.events <- event.GenericEvent{Object: object}:
+			case <-ctx.Done():
+			}
+		}
+		if len(rules) > 0 {
+			sleep(ctx, alertsPause)
+			continue
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-a.wake:
+			// What came together is passed on together.
+			sleep(ctx, alertsPause)
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+}
+
+// due are the AlertRules to be told something now, and after how long to look again if there are none.
+func (a *Alerts) due() ([]types.NamespacedName, time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now, wait := a.now(), time.Hour
+	var out []types.NamespacedName
+	for _, s := range a.servers {
+		for rule := range s.untold {
+			before, after := s.told[rule], s.now[rule]
+			pause := alertsSettle
+			if before.turned(after) {
+				pause = alertsFlap
+			}
+			if left := pause - now.Sub(before.at); left > 0 {
+				wait = min(wait, left)
+				continue
+			}
+			if len(out) == alertsBurst {
+				return out, alertsPause
+			}
+			s.tell(rule, now)
+			out = append(out, rule)
+		}
+	}
+	return out, wait
+}
+
+func (s *saidAlerts) tell(rule types.NamespacedName, now time.Time) {
+	delete(s.untold, rule)
+	s.told[rule] = told{RuleAlerts: s.now[rule], at: now}
+}

@@ -1,0 +1,181 @@
+package controllers
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+	"github.com/hearth-monitoring/hearth/internal/replica"
+)
+
+// clocked is Alerts with a clock that stands until it is moved.
+type clocked struct {
+	*Alerts
+	time time.Time
+}
+
+func newClocked() *clocked {
+	c := &clocked{time: time.Unix(0, 0)}
+	c.Alerts = newAlerts(func() time.Time { return c.time })
+	return c
+}
+
+var (
+	mainServer = types.NamespacedName{Namespace: "monitoring", Name: "main"}
+	nodesRule  = types.NamespacedName{Namespace: "team", Name: "nodes"}
+)
+
+// say has the server say this of nodesRule.
+func (c *clocked) say(firing, pending int, err string) {
+	r := &replica.Report{Ready: true}
+	if firing+pending > 0 || err != "" {
+		r.AlertRules = []replica.AlertRule{{Name: nodesRule.String(), Firing: firing, Pending: pending, Error: err}}
+	}
+	c.Set(mainServer, []*replica.Report{r})
+}
+
+// want is what nodesRule is told after so long, and what it is told then.
+func (c *clocked) want(t *testing.T, after time.Duration, events int, know RuleAlerts) {
+	t.Helper()
+	c.time = c.time.Add(after)
+	told, _ := c.due()
+	if len(told) != events {
+		t.Errorf("at %s: told %d times, want %d", c.time.Sub(time.Unix(0, 0)), len(told), events)
+	}
+	if diff := cmp.Diff(know, c.Of(mainServer, nodesRule, RuleAlerts{})); diff != "" {
+		t.Errorf("at %s: %s", c.time.Sub(time.Unix(0, 0)), diff)
+	}
+}
+
+func TestAlertsArePassedOnWithManners(t *testing.T) {
+	c := newClocked()
+	c.want(t, 0, 0, RuleAlerts{})
+	c.say(2, 0, "")
+	c.want(t, 0, 1, RuleAlerts{Firing: 2})
+	c.say(3, 0, "")
+	c.want(t, 5*time.Second, 0, RuleAlerts{Firing: 2})
+	c.say(5, 0, "")
+	c.want(t, 50*time.Second, 0, RuleAlerts{Firing: 2})
+	c.want(t, 5*time.Second, 1, RuleAlerts{Firing: 5}) // a minute after the last time
+	c.say(0, 0, "")
+	c.want(t, 5*time.Second, 0, RuleAlerts{Firing: 5})
+	c.want(t, 5*time.Second, 1, RuleAlerts{}) // they end: ten seconds after the last time
+	c.say(0, 0, "boom")
+	c.want(t, time.Minute, 1, RuleAlerts{Error: "boom"})
+	c.say(0, 0, "boom in other words")
+	c.want(t, 30*time.Second, 0, RuleAlerts{Error: "boom"})
+	c.say(0, 0, "boom")
+	c.want(t, time.Hour, 0, RuleAlerts{Error: "boom"}) // as it was told
+}
+
+// What flaps at every evaluation costs six writes a minute, and ten thousand rules at once a hundred a second.
+func TestAlertsAreBounded(t *testing.T) {
+	c := newClocked()
+	c.Of(mainServer, nodesRule, RuleAlerts{})
+	n := 0
+	for i := range 60 {
+		c.say(i%2, 0, "")
+		c.time = c.time.Add(time.Second)
+		told, _ := c.due()
+		n += len(told)
+	}
+	if n == 0 || n > 7 {
+		t.Errorf("a rule that flaps every second is told %d times a minute", n)
+	}
+
+	c = newClocked()
+	r := &replica.Report{Ready: true}
+	for i := range 10_000 {
+		rule := types.NamespacedName{Namespace: "team", Name: fmt.Sprint("rule-", i)}
+		c.Of(mainServer, rule, RuleAlerts{})
+		r.AlertRules = append(r.AlertRules, replica.AlertRule{Name: rule.String(), Firing: 1})
+	}
+	c.Set(mainServer, []*replica.Report{r})
+	for n = 0; ; n++ {
+		told, _ := c.due()
+		if len(told) > alertsBurst {
+			t.Fatalf("%d are told at once", len(told))
+		}
+		if len(told) == 0 {
+			break
+		}
+	}
+	if n != 10_000/alertsBurst {
+		t.Errorf("all are told in %d steps", n)
+	}
+}
+
+func TestAlertsOfReplicas(t *testing.T) {
+	c := newClocked()
+	c.Of(mainServer, nodesRule, RuleAlerts{})
+	one := &replica.Report{Ready: true, AlertRules: []replica.AlertRule{{Name: "team/nodes", Firing: 2, Error: "boom"}}}
+	two := &replica.Report{Ready: true, AlertRules: []replica.AlertRule{{Name: "team/nodes", Firing: 1, Pending: 4}}}
+	c.Set(mainServer, []*replica.Report{one, nil, two})
+	c.want(t, 0, 1, RuleAlerts{Firing: 2, Pending: 4, Error: "boom"})
+	// A server that is being restarted says nothing, which is not the same as saying that nothing fires.
+	c.Set(mainServer, []*replica.Report{nil, {Ready: false}})
+	c.want(t, time.Hour, 0, RuleAlerts{Firing: 2, Pending: 4, Error: "boom"})
+	// What nobody asked about, nobody is told.
+	c.Forget(mainServer)
+	c.Set(mainServer, []*replica.Report{one})
+	if told, _ := c.due(); len(told) != 0 {
+		t.Errorf("told: %v", told)
+	}
+}
+
+// An operator that was restarted goes on with what the status says, and corrects it once.
+func TestAlertsAfterARestart(t *testing.T) {
+	c := newClocked()
+	if got := c.Of(mainServer, nodesRule, RuleAlerts{Firing: 3}); got.Firing != 3 {
+		t.Errorf("before the server has said anything: %+v", got)
+	}
+	c.say(0, 0, "")
+	c.want(t, 0, 1, RuleAlerts{})
+}
+
+func TestAlertsReachTheStatus(t *testing.T) {
+	alerts := NewAlerts(t.Context())
+	c := newCluster(t, func(mgr manager.Manager) error {
+		return (&AlertRuleReconciler{Client: mgr.GetClient(), Events: mgr.GetEventRecorder("hearth"), Ledger: NewLedger(), Alerts: alerts,
+			Verdicts: NewVerdicts(), Namespaces: &Namespaces{}, Metrics: NewMetrics(prometheus.NewRegistry())}).SetupWithManager(mgr)
+	})
+	c.create(t, &v1alpha1.PrometheusServer{ObjectMeta: metav1.ObjectMeta{Name: "main"}, Spec: v1alpha1.PrometheusServerSpec{
+		Rules: &v1alpha1.ObjectSelector{Selector: &metav1.LabelSelector{}},
+	}})
+	ar := &v1alpha1.AlertRule{ObjectMeta: metav1.ObjectMeta{Name: "rules"}, Spec: groups("vector(1)")}
+	c.create(t, ar)
+	server := types.NamespacedName{Namespace: c.namespace, Name: "main"}
+	say := func(r replica.AlertRule) {
+		r.Name = c.namespace + "/rules"
+		alerts.Set(server, []*replica.Report{{Ready: true, AlertRules: []replica.AlertRule{r}}})
+	}
+	want := func(firing int32, err string) {
+		t.Helper()
+		eventually(t, func() error {
+			c.get(t, "rules", ar)
+			if s := ar.Status; len(s.Servers) != 1 || s.Servers[0].Firing != firing || s.Servers[0].LastError != err || ptr.Deref(s.Firing, 0) != firing {
+				return fmt.Errorf("status is %+v", s)
+			}
+			return nil
+		})
+	}
+	want(0, "")
+	say(replica.AlertRule{Firing: 2})
+	want(2, "")
+	c.writes.take()
+	for i := range 50 {
+		say(replica.AlertRule{Firing: 3 + i})
+	}
+	time.Sleep(time.Second)
+	if writes := c.writes.take(); len(writes) > 0 {
+		t.Errorf("numbers that change all the time are written all the time: %v", writes)
+	}
+}

@@ -1,0 +1,133 @@
+package stack
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+)
+
+// maxMisses bounds the servers that are named to somebody whose object none selects.
+const maxMisses = 3
+
+// selectsNothing is how far a server is from any object that has no selector for the kind at all: farther than one whose
+// selector differs in a few labels.
+const selectsNothing = 100
+
+// NearestToRule says, for an AlertRule that no server selects, what keeps the servers that come closest from it: label by
+// label, namespace by namespace.
+func NearestToRule(servers []v1alpha1.PrometheusServer, ar *v1alpha1.AlertRule, namespaceLabels map[string]map[string]string) []string {
+	return nearest(servers, wanted{
+		kind: "AlertRule", path: "spec.rules", labels: ar.Labels, namespace: ar.Namespace, namespaceLabels: namespaceLabels[ar.Namespace],
+		selector: func(ps *v1alpha1.PrometheusServer) *v1alpha1.ObjectSelector { return ps.Spec.Rules },
+	})
+}
+
+// NearestToExporter is NearestToRule for a NodeExporter.
+func NearestToExporter(servers []v1alpha1.PrometheusServer, ne *v1alpha1.NodeExporter, namespaceLabels map[string]map[string]string) []string {
+	return nearest(servers, wanted{
+		kind: "NodeExporter", path: "spec.targets.nodeExporters", labels: ne.Labels, namespace: ne.Namespace, namespaceLabels: namespaceLabels[ne.Namespace],
+		selector: NodeExporterSelector,
+	})
+}
+
+// wanted is an object that a server should select.
+type wanted struct {
+	kind, path              string
+	labels, namespaceLabels map[string]string
+	namespace               string
+	selector                func(*v1alpha1.PrometheusServer) *v1alpha1.ObjectSelector
+}
+
+func nearest(servers []v1alpha1.PrometheusServer, w wanted) []string {
+	type miss struct {
+		server   string
+		distance int
+		text     string
+	}
+	var misses []miss
+	for i := range servers {
+		ps := &servers[i]
+		if ps.DeletionTimestamp != nil {
+			continue
+		}
+		m := miss{server: ps.Namespace + "/" + ps.Name, distance: selectsNothing,
+			text: fmt.Sprintf("selects no %ss: set %s.selector ({} is all of them)", w.kind, w.path)}
+		if s := w.selector(ps); s != nil && s.Selector != nil {
+			differences := w.differences(s, ps.Namespace)
+			if len(differences) == 0 {
+				continue
+			}
+			m.distance, m.text = len(differences), strings.Join(differences, ", and ")
+		}
+		if ps.Namespace != w.namespace {
+			m.distance = 2*m.distance + 1 // of two that are as near, the one beside the object
+		} else {
+			m.distance *= 2
+		}
+		m.text = "server " + m.server + " " + m.text
+		misses = append(misses, m)
+	}
+	slices.SortFunc(misses, func(a, b miss) int {
+		return cmp.Or(cmp.Compare(a.distance, b.distance), cmp.Compare(a.server, b.server))
+	})
+	var out []string
+	for _, m := range misses[:min(len(misses), maxMisses)] {
+		out = append(out, m.text)
+	}
+	return out
+}
+
+// differences are what would have to change for a selector to take the object.
+func (w wanted) differences(s *v1alpha1.ObjectSelector, home string) []string {
+	out := unmet(s.Selector, "label", "this", w.labels)
+	switch {
+	case s.NamespaceSelector == nil && w.namespace != home:
+		out = append(out, fmt.Sprintf("selects %ss of its own namespace only; this is in %s: set %s.namespaceSelector", w.kind, w.namespace, w.path))
+	case s.NamespaceSelector != nil:
+		out = append(out, unmet(s.NamespaceSelector, "namespaces with label", "namespace "+w.namespace, w.namespaceLabels)...)
+	}
+	return out
+}
+
+// unmet are the requirements that labels don't meet, in words.
+func unmet(s *metav1.LabelSelector, what, whose string, labels map[string]string) []string {
+	var out []string
+	has := func(key string) string {
+		if value, ok := labels[key]; ok {
+			return fmt.Sprintf("%s has %s=%s", whose, key, value)
+		}
+		return fmt.Sprintf("%s has no label %s", whose, key)
+	}
+	for _, key := range slices.Sorted(maps.Keys(s.MatchLabels)) {
+		want := s.MatchLabels[key]
+		switch value, ok := labels[key]; {
+		case ok && value == want:
+		case key == corev1.LabelMetadataName:
+			out = append(out, fmt.Sprintf("wants namespace %s; this is in %s", want, labels[key]))
+		default:
+			out = append(out, fmt.Sprintf("wants %s %s=%s; %s", what, key, want, has(key)))
+		}
+	}
+	for _, r := range s.MatchExpressions {
+		value, ok := labels[r.Key]
+		one, list := slices.Contains(r.Values, value), strings.Join(r.Values, ", ")
+		switch {
+		case r.Operator == metav1.LabelSelectorOpIn && (!ok || !one):
+			out = append(out, fmt.Sprintf("wants %s %s in (%s); %s", what, r.Key, list, has(r.Key)))
+		case r.Operator == metav1.LabelSelectorOpNotIn && ok && one:
+			out = append(out, fmt.Sprintf("wants %s %s not in (%s); %s", what, r.Key, list, has(r.Key)))
+		case r.Operator == metav1.LabelSelectorOpExists && !ok:
+			out = append(out, fmt.Sprintf("wants %s %s; %s", what, r.Key, has(r.Key)))
+		case r.Operator == metav1.LabelSelectorOpDoesNotExist && ok:
+			out = append(out, fmt.Sprintf("wants no %s %s; %s", what, r.Key, has(r.Key)))
+		}
+	}
+	return out
+}
