@@ -76,7 +76,8 @@ func once(theirs, ours func() ([]byte, error)) (Report, error) {
 func Passing(series string) bool {
 	name, labels, _ := strings.Cut(series, "{")
 	switch name {
-	case "node_exporter_build_info", "node_scrape_collector_duration_seconds", "node_scrape_collector_success", "node_filefd_allocated":
+	case "node_exporter_build_info", "node_scrape_collector_duration_seconds", "node_scrape_collector_success", "node_filefd_allocated",
+		"node_scrape_collector_left_out", "node_scrape_collector_dropped_series":
 		return true
 	case "node_tcp_connection_states":
 		return strings.Contains(labels, "_queued_bytes")
