@@ -2,9 +2,9 @@
 // types and units, so that dashboards and rules made for node_exporter work unchanged.
 //
 // Each collector is one file: its flags, its families, how it reads and how it parses. What they share is small: host.go
-// knows where the host is mounted, filter.go the include and exclude flags, flight.go how to ask something that may never
-// answer, and set.go how a scrape runs all of them. Below them are three packages that know nothing of metrics' meaning:
-// held reads files, scan parses bytes in place, text writes samples. docs/exporter.md shows a collector from end to end.
+// knows where the host is mounted, filter.go the include and exclude flags, set.go what a scrape is, and relay.go how it
+// asks what may never answer. Below them are three packages that know nothing of metrics' meaning: held reads files, scan
+// parses bytes in place, text writes samples. docs/exporter.md shows a collector from end to end.
 package collector
 
 import (

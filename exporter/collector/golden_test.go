@@ -56,7 +56,7 @@ func newTestSet(t testing.TB, log io.Writer, args ...string) *Set {
 func updated(ctx context.Context, t *testing.T, c Collector) (string, error) {
 	t.Helper()
 	seat := &seat{Collector: c}
-	seat.run(ctx)
+	seat.keep(seat.run(ctx))
 	said := seat.admit(seat.said, &seat.result)
 	return normal(t, said), seat.err
 }

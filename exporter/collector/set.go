@@ -21,13 +21,15 @@ type Set struct {
 	limit   int // series of each collector; zero is none
 	log     *slog.Logger
 
-	runs flights[struct{}]
-
-	mu                sync.Mutex // guards the rest
+	mu                sync.Mutex // guards the rest, and what is below in a seat
 	duration, success *text.Family
 	left, dropped     *text.Family
 	failures          map[string]string // what was last logged, by collector
 	over              map[string]bool   // those that say more than they may, as was logged
+	queue             []*seat           // whose turn comes
+	taken             int               // seats that were taken out of it
+	workers, working  int               // how many there were, and which of them takes seats out of the queue; none if 0
+	spare             []*scrape         // to be used again
 }
 
 // A seat is a collector and what its last finished run said. Scrapes copy from it, so that the next run, which may begin
@@ -38,9 +40,10 @@ type seat struct {
 
 	limit int // series
 
-	mu   sync.Mutex // guards the rest
+	// The rest is guarded by the set's mutex.
 	said []byte
 	result
+	errand
 }
 
 // A guest is a collector that passes on what others wrote, under names that it does not choose.
@@ -91,42 +94,63 @@ func (s *Set) Select(collect, exclude []string) ([]string, error) {
 	return slices.DeleteFunc(s.Names(), func(name string) bool { return slices.Contains(exclude, name) }), nil
 }
 
-// Scrape runs the named collectors side by side, waits until each has answered or has had its time, and appends what they
-// said to b. It takes at most the set's timeout, and less if budget, which is what the scraper allows, is above zero and
-// shorter.
+// Scrape runs the named collectors, waits until each has answered or has had its time, and appends what they said to b. It
+// takes at most the set's timeout, and less if budget, which is what the scraper allows, is above zero and shorter.
 func (s *Set) Scrape(b []byte, names []string, budget time.Duration) []byte {
 	timeout := s.timeout
 	if budget > 0 {
 		timeout = min(timeout, budget)
 	}
 	begin := time.Now()
-	deadline := begin.Add(timeout)
-	ctx, cancel := context.WithDeadline(context.Background(), deadline)
+	ctx, cancel := context.WithDeadline(context.Background(), begin.Add(timeout))
 	defer cancel()
 
-	runs := make([]*flight[struct{}], len(names))
-	for i, name := range names {
-		seat := s.seats[name]
-		runs[i] = s.runs.start(name, deadline, func() (struct{}, error) {
-			seat.run(ctx)
-			return struct{}{}, nil
-		})
+	w := s.begin(ctx, names, begin, begin.Add(timeout))
+	s.wait(w)
+	b = s.collect(b, w)
+	for i, one := range w.seats {
+		if !w.overdue[i] {
+			b = one.admit(b, &w.results[i])
+		}
 	}
-	results := make([]result, len(names))
-	for i, name := range names {
-		if _, err := runs[i].wait(ctx); err != nil { // nothing of a late run is taken, not even what it has so far
-			results[i] = result{err: err, took: time.Since(begin)}
+	return s.end(b, w, names)
+}
+
+// begin sends for the named collectors.
+func (s *Set) begin(ctx context.Context, names []string, begin, deadline time.Time) *scrape {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var w *scrape
+	if n := len(s.spare); n > 0 {
+		w, s.spare = s.spare[n-1], s.spare[:n-1]
+		select {
+		case <-w.done: // it had seen by itself that nothing was left to wait for
+		default:
+		}
+	} else {
+		w = &scrape{done: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}
+	}
+	w.ctx, w.begin, w.deadline, w.pending = ctx, begin, deadline, 0
+	w.seats, w.overdue, w.results = w.seats[:0], w.overdue[:0], w.results[:0]
+	for _, name := range names {
+		w.join(s, s.seats[name])
+	}
+	return w
+}
+
+// collect appends what the collectors said. Nothing of a late run is taken, not even what it has so far.
+func (s *Set) collect(b []byte, w *scrape) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, one := range w.seats {
+		if w.overdue[i] {
+			w.results = append(w.results, result{err: errOverdue, took: time.Since(w.begin)})
 			continue
 		}
-		b, results[i] = s.seats[name].appendTo(b)
+		b = append(b, one.said...)
+		w.results = append(w.results, one.result)
 	}
-	for i, name := range names {
-		if errors.Is(results[i].err, errOverdue) {
-			continue
-		}
-		b = s.seats[name].admit(b, &results[i])
-	}
-	return s.appendResults(b, names, results)
+	return b
 }
 
 // A result is how a run went.
@@ -137,8 +161,8 @@ type result struct {
 	dropped int // series beyond the limit
 }
 
-// run updates the collector and keeps what it said, for as long as that takes. What it said before an error counts.
-func (s *seat) run(ctx context.Context) {
+// run updates the collector, for as long as that takes. What it said before an error counts.
+func (s *seat) run(ctx context.Context) result {
 	begin := time.Now()
 	for _, f := range s.Families() {
 		f.Reset()
@@ -148,25 +172,20 @@ func (s *seat) run(ctx context.Context) {
 	if filtered, ok := s.Collector.(interface{ leftOut() int }); ok {
 		left = filtered.leftOut()
 	}
+	return result{err, time.Since(begin), left, dropped}
+}
 
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.said = s.said[:0]
+// keep keeps what the collector said in a run.
+func (s *seat) keep(r result) {
+	s.said, s.result = s.said[:0], r
 	for _, f := range s.Families() {
 		s.said = f.AppendTo(s.said)
 	}
-	s.result = result{err, time.Since(begin), left, dropped}
 }
 
 func update(ctx context.Context, c Collector) (err error) {
 	defer recovered(&err)
 	return c.Update(ctx)
-}
-
-func (s *seat) appendTo(b []byte) ([]byte, result) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return append(b, s.said...), s.result
 }
 
 // admit appends a guest's samples.
@@ -183,31 +202,33 @@ func (s *seat) admit(b []byte, r *result) []byte {
 	return b
 }
 
-// appendResults appends how each collector did, and logs where that changed.
-func (s *Set) appendResults(b []byte, names []string, results []result) []byte {
+// end appends how each collector did, and logs where that changed.
+func (s *Set) end(b []byte, w *scrape, names []string) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.duration.Reset()
 	s.success.Reset()
 	s.left.Reset()
 	s.dropped.Reset()
-	for i, name := range names {
-		label := s.seats[name].label
+	for i, r := range w.results {
+		label := w.seats[i].label
 		succeeded := 1.0
-		if results[i].err != nil {
+		if r.err != nil {
 			succeeded = 0
 		}
-		s.duration.Put(results[i].took.Seconds(), label)
+		s.duration.Put(r.took.Seconds(), label)
 		s.success.Put(succeeded, label)
-		if results[i].left >= 0 && results[i].err == nil {
-			s.left.Put(float64(results[i].left), label)
+		if r.left >= 0 && r.err == nil {
+			s.left.Put(float64(r.left), label)
 		}
-		if results[i].dropped > 0 {
-			s.dropped.Put(float64(results[i].dropped), label)
+		if r.dropped > 0 {
+			s.dropped.Put(float64(r.dropped), label)
 		}
-		s.note(name, results[i].err)
-		s.noteDropped(name, results[i].dropped)
+		s.note(names[i], r.err)
+		s.noteDropped(names[i], r.dropped)
 	}
+	w.ctx = nil
+	s.spare = append(s.spare, w)
 	for _, f := range []*text.Family{s.duration, s.success, s.left, s.dropped} {
 		b = f.AppendTo(b)
 	}
