@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	_ "time/tzdata" // time intervals name zones, and the operator's image has no files of them
 
 	"github.com/prometheus/alertmanager/config"
 	amtemplate "github.com/prometheus/alertmanager/template"

@@ -139,7 +139,7 @@ func Matchers(of []v1alpha1.Matcher) (labels.Matchers, error) {
 	for i, text := range of {
 		m, err := matcher(string(text))
 		if err != nil {
-			return nil, fmt.Errorf("[%d]: %q: %w", i, text, err)
+			return nil, fmt.Errorf("[%d] %s: %w", i, text, err)
 		}
 		out = append(out, m)
 	}

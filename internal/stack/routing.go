@@ -152,10 +152,9 @@ func (r *resolver) receivers(rule routed) []string {
 			r.known[name] = "is not valid"
 			continue
 		}
-		why := r.secrets(rule.namespace, c.Receiver)
-		if len(why) > 0 {
+		if why := r.secrets(rule.namespace, c.Receiver); len(why) > 0 {
 			problems = append(problems, at+strings.Join(why, "\n"))
-			r.known[name] = "has no access to its Secret"
+			r.known[name] = "does not have its Secret"
 			continue
 		}
 		r.known[name] = ""
