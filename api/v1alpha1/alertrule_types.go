@@ -6,8 +6,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// AlertRuleSpec holds rule groups in the format of Prometheus' own rule files, word for word, so that what people have can
-// be pasted below it.
+// AlertRuleSpec holds rule groups in the format of Prometheus' own rule files, word for word, and unit tests of them in
+// promtool's, so that what people have can be pasted below it.
 type AlertRuleSpec struct {
 	// groups of rules. The rules of a group are evaluated in order, at the group's interval.
 	// +optional
@@ -16,6 +16,26 @@ type AlertRuleSpec struct {
 	// +kubebuilder:validation:MaxItems=256
 	// +kubebuilder:validation:XValidation:rule="self.all(g, self.exists_one(h, h.name == g.name))",message="two groups have the same name: rename one"
 	Groups []RuleGroup `json:"groups,omitempty"`
+	// tests of the rules, in promtool's unit-test format, word for word. They are run before the rules are loaded; while
+	// one of them fails, the rules are not, and what was loaded before stays.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=256
+	Tests []RuleTest `json:"tests,omitempty"`
+	// evaluation_interval of the tests, as in promtool's files: the rules are evaluated this often while a test runs. It says
+	// nothing about how often a server evaluates them. Left out: 1m.
+	// +optional
+	EvaluationInterval TestDuration `json:"evaluation_interval,omitempty"`
+	// group_eval_order of the tests, as in promtool's files: the groups named are evaluated in this order. Groups of which
+	// one needs what another records are listed here. Left out: the order of the groups.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:items:MaxLength=256
+	GroupEvalOrder []string `json:"group_eval_order,omitempty"`
+	// fuzzy_compare of the tests, as in promtool's files: values that differ in their last binary digit are equal.
+	// +optional
+	FuzzyCompare bool `json:"fuzzy_compare,omitempty"`
 	// receivers that every AlertRule of this namespace can notify, each named once in the namespace. An AlertRule may have
 	// receivers and no groups. Secrets are those of this namespace, which has to grant them to the Alertmanager: the
 	// condition Routed says how.
