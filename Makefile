@@ -95,15 +95,20 @@ gotest = bin/testsummary run bin/test $(1) go $(2) test -json -vet=off
 
 .PHONY: test
 test: testsummary ## Run every test; the last line counts them
-	@MAKE="$(MAKE)" hack/test.sh unit conformance apiserver provisioner localcluster e2e
+	@MAKE="$(MAKE)" hack/test.sh unit conformance rules apiserver provisioner localcluster e2e
 
 .PHONY: test-unit
 test-unit: testsummary ## Unit and golden tests: everything that needs no API server
-	@$(call gotest,unit) -timeout 10m $$(go list ./... | grep -v -e /controllers -e /test/e2e -e /test/conformance)
+	@$(call gotest,unit) -timeout 10m $$(go list ./... | grep -v -e /controllers -e /test/e2e -e /test/conformance -e /test/rules)
 
 .PHONY: test-conformance
 test-conformance: testsummary ## The exporter against node_exporter: its fixtures and golden output, and live on this host
 	@$(call gotest,conformance) -count=1 -timeout 10m ./test/conformance
+
+.PHONY: test-rules
+test-rules: testsummary localcluster ## Checks and unit tests of rules: the same verdicts as promtool's
+	@bin/localcluster build prometheus
+	@$(call gotest,rules) -count=1 -timeout 10m ./test/rules
 
 .PHONY: test-apiserver
 test-apiserver: testsummary localcluster ## The controllers against a real API server and etcd
