@@ -27,6 +27,9 @@ type Alertmanager struct {
 // WatchdogAlert is the name of the alert that always fires, so that its absence says that alerts do not arrive.
 const WatchdogAlert = "Watchdog"
 
+// WatchdogFile is the rule file that the operator's own WatchdogAlert is in, at the root of a server's files.
+const WatchdogFile = "watchdog.yaml"
+
 // Watchdog says whether a server's WatchdogAlert arrives. It carries no time while it does: a report that is never the same
 // twice would wake the operator for nothing.
 type Watchdog struct {

@@ -67,6 +67,8 @@ type Report struct {
 	// AlertRules are those that have something to tell, by name: alerts, or evaluations that fail. Of any other there is
 	// nothing of the kind.
 	AlertRules []AlertRule `json:"alertRules,omitempty"`
+	// Alerting is how the alerts of a Prometheus leave it.
+	Alerting *Alerting `json:"alerting,omitempty"`
 	// Storage is how full the server is.
 	Storage Storage `json:"storage"`
 	// Secrets that the reloader was told to read, by namespace and name.
@@ -84,6 +86,29 @@ type AlertRule struct {
 	Pending int `json:"pending,omitempty"`
 	// Error is why the last evaluation of one of its rules failed, with the rule. Empty when it did not.
 	Error string `json:"error,omitempty"`
+}
+
+// Alerting is how the alerts of a Prometheus leave it.
+type Alerting struct {
+	// Watchdog is true while the operator's own WatchdogAlert fires. It is not among the alerts that are counted.
+	Watchdog bool `json:"watchdog"`
+	// Alertmanagers are how many addresses it sends to, and Unreachable those that did not take the last alerts, by name.
+	Alertmanagers int      `json:"alertmanagers"`
+	Unreachable   []string `json:"unreachable,omitempty"`
+}
+
+// MaxUnreachable bounds Alerting.Unreachable.
+const MaxUnreachable = 16
+
+// normal is a sorted and bounded copy.
+func (a *Alerting) normal() *Alerting {
+	if a == nil {
+		return nil
+	}
+	out := *a
+	out.Unreachable = slices.Sorted(slices.Values(a.Unreachable))
+	out.Unreachable = out.Unreachable[:min(len(out.Unreachable), MaxUnreachable)]
+	return &out
 }
 
 // Job is one scrape pool.
@@ -117,6 +142,7 @@ func (r *Report) Normalize() {
 		r.Jobs[i].LastError = Bound(r.Jobs[i].LastError, MaxJobError)
 	}
 	r.Secrets = normalSecrets(r.Secrets)
+	r.Alerting = r.Alerting.normal()
 	r.Alertmanager = r.Alertmanager.normal()
 }
 

@@ -29,6 +29,8 @@ type Server struct {
 	Claims  []Claim
 	// Verdicts are those on the selected AlertRules.
 	Verdicts []stack.Verdict
+	// Alerts is where its alerts should go.
+	Alerts AlertPath
 	// Asking is true while a pod that is ready has not had the time to report. A status would be premature.
 	Asking bool
 }
@@ -72,6 +74,7 @@ func OfServer(ps *v1alpha1.PrometheusServer, observed *Server, err error) v1alph
 		v = failed(err)
 	}
 	out.Conditions = append(v.conditions(), loadedCondition(o), targetsCondition(out.Targets), rulesCondition(o))
+	out.Conditions = append(out.Conditions, alertPathCondition(o.Pods, o.Alerts)...)
 	return out
 }
 

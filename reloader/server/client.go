@@ -25,6 +25,8 @@ type Facts struct {
 	Jobs            []replica.Job
 	AlertRules      []replica.AlertRule
 	HeadSeries      int64
+	// Alerting is nil for an Alertmanager.
+	Alerting *replica.Alerting
 	// Alertmanager is nil for another server.
 	Alertmanager *replica.Alertmanager
 }

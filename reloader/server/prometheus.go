@@ -22,12 +22,15 @@ import (
 type Prometheus struct {
 	*Client
 	evaluation *evaluation
+	sending    *sending
 }
 
 var _ Kind = Prometheus{}
 
 // NewPrometheus is the Prometheus that a client reaches.
-func NewPrometheus(c *Client) Prometheus { return Prometheus{Client: c, evaluation: newEvaluation()} }
+func NewPrometheus(c *Client) Prometheus {
+	return Prometheus{Client: c, evaluation: newEvaluation(), sending: newSending()}
+}
 
 // Instance is when the process started.
 func (p Prometheus) Instance(ctx context.Context) (string, error) {
@@ -43,7 +46,7 @@ func (p Prometheus) Instance(ctx context.Context) (string, error) {
 
 // Facts asks for everything, or nothing: half an answer would look like targets or rules that went away.
 func (p Prometheus) Facts(ctx context.Context) (Facts, error) {
-	var f Facts
+	f := Facts{Alerting: &replica.Alerting{}}
 	var build struct{ Version string }
 	if err := p.data(ctx, "api/v1/status/buildinfo", &build); err != nil {
 		return Facts{}, err
@@ -57,11 +60,12 @@ func (p Prometheus) Facts(ctx context.Context) (Facts, error) {
 	if err := p.alerts(ctx, &f, rules); err != nil {
 		return Facts{}, err
 	}
-	failures, err := p.metrics(ctx, &f)
+	counted, err := p.metrics(ctx, &f)
 	if err != nil {
 		return Facts{}, err
 	}
-	if err := p.look(ctx, failures, rules); err != nil {
+	p.sending.judge(counted, f.Alerting)
+	if err := p.look(ctx, counted.failures, rules); err != nil {
 		return Facts{}, err
 	}
 	for _, r := range rules {
@@ -153,6 +157,7 @@ func withoutSourcePort(text string) string { return sourcePort.ReplaceAllString(
 type alert struct {
 	State  string
 	Labels struct {
+		AlertName string `json:"alertname"`
 		AlertRule string `json:"hearth_alertrule"`
 	}
 }
@@ -164,6 +169,10 @@ func (p Prometheus) alerts(ctx context.Context, f *Facts, rules map[string]*repl
 	}
 	defer body.Close()
 	err = eachElement(body, "alerts", func(a alert) {
+		if a.isWatchdog() {
+			f.Alerting.Watchdog = a.State == "firing"
+			return
+		}
 		var rule replica.AlertRule // of nobody
 		of := &rule
 		if a.Labels.AlertRule != "" {
@@ -184,41 +193,28 @@ func (p Prometheus) alerts(ctx context.Context, f *Facts, rules map[string]*repl
 	return nil
 }
 
-// metrics reads the server's own metrics for what no API gives as a number: the rules it evaluates, its series, and how
-// often the rules of each group failed, where they did.
-func (p Prometheus) metrics(ctx context.Context, f *Facts) (failures map[string]float64, err error) {
+// metrics reads the server's own metrics for what no API gives as a number: the rules it evaluates, its series, how often
+// the rules of a group failed, and what became of the alerts it sent.
+func (p Prometheus) metrics(ctx context.Context, f *Facts) (counters, error) {
 	body, err := p.get(ctx, "metrics", nil, maxList)
 	if err != nil {
-		return nil, err
+		return counters{}, err
 	}
 	defer body.Close()
-	failures = map[string]float64{}
+	c := counters{failures: map[string]float64{}, sent: map[string]float64{}, failed: map[string]float64{}}
 	lines := bufio.NewReaderSize(body, 64<<10)
 	for {
 		line, err := lines.ReadSlice('\n')
 		if bytes.HasPrefix(line, []byte("prometheus_")) {
-			metric(string(line), f, failures)
+			c.metric(string(line), f)
 		}
 		// A line longer than the buffer is none of ours; its rest is read as if it were another, and isn't either.
 		switch {
 		case errors.Is(err, bufio.ErrBufferFull):
 		case errors.Is(err, io.EOF):
-			return failures, nil
+			return c, nil
 		case err != nil:
-			return nil, fmt.Errorf("metrics: %w", err)
-		}
-	}
-}
-
-func metric(line string, f *Facts, failures map[string]float64) {
-	switch {
-	case strings.HasPrefix(line, "prometheus_rule_group_rules{"):
-		f.Rules += int(sampleValue(line))
-	case strings.HasPrefix(line, "prometheus_tsdb_head_series "):
-		f.HeadSeries = int64(sampleValue(line))
-	case strings.HasPrefix(line, failuresMetric):
-		if n := sampleValue(line); n > 0 {
-			failures[groupOf(line)] = n
+			return counters{}, fmt.Errorf("metrics: %w", err)
 		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -17,7 +16,7 @@ import (
 
 const (
 	// failuresMetric counts, for each group, the evaluations of its rules that failed.
-	failuresMetric = "prometheus_rule_evaluation_failures_total{"
+	failuresMetric = "prometheus_rule_evaluation_failures_total"
 	// maxGroupsAsked bounds the groups that are asked for their error at one look; the others have their turn at the next.
 	maxGroupsAsked = 20
 	// textStays is for how long an error is told in the same words. It often names series, in any order, and what is never
@@ -136,22 +135,4 @@ func entryOf(rules map[string]*replica.AlertRule, name string) *replica.AlertRul
 		rules[name] = entry
 	}
 	return entry
-}
-
-// groupOf is the group that a line of the server's metrics is about.
-func groupOf(line string) string {
-	const label = `rule_group=`
-	i := strings.Index(line, label)
-	if i < 0 {
-		return ""
-	}
-	quoted, err := strconv.QuotedPrefix(line[i+len(label):])
-	if err != nil {
-		return ""
-	}
-	group, err := strconv.Unquote(quoted)
-	if err != nil {
-		return ""
-	}
-	return group
 }

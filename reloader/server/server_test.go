@@ -49,8 +49,15 @@ func TestFacts(t *testing.T) {
 			{"scrapePool":"a","scrapeUrl":"http://x/","health":"unknown"}],"droppedTargets":[]}}`,
 		"GET /api/v1/alerts": `{"status":"success","data":{"alerts":[{"state":"firing","labels":{"alerts":"x"}},
 			{"state":"pending","labels":{"hearth_alertrule":"team/b"}},{"state":"firing","labels":{"hearth_alertrule":"team/b"}},
-			{"state":"firing","labels":{"hearth_alertrule":"team/a"}}]}}`,
+			{"state":"firing","labels":{"alertname":"Watchdog"}},
+			{"state":"firing","labels":{"alertname":"Watchdog","hearth_alertrule":"team/a"}}]}}`,
 		"GET /metrics": "# HELP x y\nprometheus_rule_group_rules{rule_group=\"a b;c\"} 3\nprometheus_rule_group_rules{rule_group=\"d\"} 4\n" +
+			"prometheus_rule_group_rules{rule_group=\"/etc/prometheus/config/current/watchdog.yaml;hearth\"} 1\n" +
+			"prometheus_notifications_alertmanagers_discovered 2\n" +
+			"prometheus_notifications_sent_total{alertmanager=\"http://am-0:9093/api/v2/alerts\"} 7\n" +
+			"prometheus_notifications_errors_total{alertmanager=\"http://am-0:9093/api/v2/alerts\"} 1\n" +
+			"prometheus_notifications_sent_total{alertmanager=\"http://ada:pw@am-1:9093/api/v2/alerts\"} 0\n" +
+			"prometheus_notifications_errors_total{alertmanager=\"http://ada:pw@am-1:9093/api/v2/alerts\"} 1\n" +
 			"x{y=\"" + strings.Repeat("z", 200_000) + "\"} 1\nprometheus_tsdb_head_series 1.2345e+06\n",
 	}))
 	defer s.Close()
@@ -67,6 +74,7 @@ func TestFacts(t *testing.T) {
 	}
 	want := server.Facts{
 		Version: "3.15.0", Rules: 7, Firing: 3, Pending: 1, HeadSeries: 1234500,
+		Alerting:   &replica.Alerting{Watchdog: true, Alertmanagers: 2, Unreachable: []string{"am-1:9093"}},
 		AlertRules: []replica.AlertRule{{Name: "team/a", Firing: 1}, {Name: "team/b", Firing: 1, Pending: 1}},
 		Jobs:       []replica.Job{{Name: "a", Unknown: 1}, {Name: "node", Up: 1, Down: 2, LastError: `http://10.0.0.2:9100/metrics: later`}},
 	}
