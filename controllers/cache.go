@@ -28,6 +28,7 @@ func CacheOptions() cache.Options {
 		&corev1.Pod{}:                   {Label: hearths, Transform: cache.TransformStripManagedFields()},
 		&corev1.PersistentVolumeClaim{}: {Label: hearths, Transform: cache.TransformStripManagedFields()},
 		&v1alpha1.AlertRule{}:           {Transform: new(packer).pack},
+		&corev1.Node{}:                  {Transform: trimNode},
 	}
 	for _, obj := range ownedTypes() {
 		// The field managers stay here: belongsTo reads them.

@@ -78,7 +78,7 @@ func (r *NodeExporterReconciler) gather(ctx context.Context, ne *v1alpha1.NodeEx
 
 // observe reads what runs of an exporter, and what the servers that select it say of it.
 func (r *NodeExporterReconciler) observe(ctx context.Context, ne *v1alpha1.NodeExporter, e *stack.Exporter, in stack.ExporterInputs) (*status.Exporter, error) {
-	out := &status.Exporter{Scrapes: scrapes(ne, in)}
+	out := &status.Exporter{Scrapes: scrapes(ne, e, in)}
 	if len(out.Scrapes) == 0 {
 		out.Nearest = stack.NearestToExporter(in.Servers, ne, in.NamespaceLabels)
 	}
@@ -102,7 +102,9 @@ func (r *NodeExporterReconciler) observe(ctx context.Context, ne *v1alpha1.NodeE
 			Waiting:   firstWaiting(pods.Items, pool.Name),
 		})
 	}
-	return out, nil
+	var err error
+	out.LeftOut, err = r.leaveOuts(ctx, ne, e)
+	return out, err
 }
 
 // firstWaiting is why one pod of a pool does not run.
@@ -118,23 +120,37 @@ func firstWaiting(pods []corev1.Pod, pool string) string {
 	return ""
 }
 
-// scrapes are what the servers' own status says of the exporter's job.
-func scrapes(ne *v1alpha1.NodeExporter, in stack.ExporterInputs) []status.Scrape {
+// scrapes are what the servers' own status says of the exporter's jobs.
+func scrapes(ne *v1alpha1.NodeExporter, e *stack.Exporter, in stack.ExporterInputs) []status.Scrape {
 	var out []status.Scrape
 	for i := range in.Servers {
 		ps := &in.Servers[i]
-		if ps.DeletionTimestamp != nil || !stack.SelectsExporter(ps, ne, in.NamespaceLabels) {
-			continue
+		if ps.DeletionTimestamp == nil && stack.SelectsExporter(ps, ne, in.NamespaceLabels) {
+			out = append(out, scrapeOf(ps, e))
 		}
-		scrape := status.Scrape{Server: "PrometheusServer " + ps.Namespace + "/" + ps.Name}
-		if ps.Status.Targets != nil {
-			for _, job := range ps.Status.Targets.Jobs {
-				if job.Name == stack.ExporterJob(ne.Namespace, ne.Name) {
-					scrape.Up, scrape.LastError = &job.Up, job.LastError
+	}
+	return out
+}
+
+func scrapeOf(ps *v1alpha1.PrometheusServer, e *stack.Exporter) status.Scrape {
+	out := status.Scrape{Server: "PrometheusServer " + ps.Namespace + "/" + ps.Name, Pools: map[string]int32{}}
+	if ps.Status.Targets == nil {
+		return out
+	}
+	up := int32(0)
+	for _, pool := range e.Pools {
+		for _, job := range ps.Status.Targets.Jobs {
+			if job.Name == pool.Job {
+				up += job.Up
+				out.Pools[pool.Name] = job.Up
+				if job.LastError != "" {
+					out.LastError = job.LastError
 				}
 			}
 		}
-		out = append(out, scrape)
+	}
+	if len(out.Pools) == len(e.Pools) {
+		out.Up = &up
 	}
 	return out
 }
@@ -154,6 +170,7 @@ func (r *NodeExporterReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.NodeExporter{}).
 		Watches(&v1alpha1.PrometheusServer{}, all).
 		WatchesMetadata(&corev1.Namespace{}, all, builder.WithPredicates(selectable())).
+		Watches(&corev1.Node{}, all, builder.WithPredicates(reassigned())).
 		Watches(&corev1.Pod{}, byLabel(stack.LabelNodeExporter))
 	for _, typ := range ownedTypes() {
 		b = b.Owns(typ)

@@ -46,7 +46,7 @@ type PrometheusServerReconciler struct {
 // +kubebuilder:rbac:groups=monitoring.hearth.dev,resources=prometheusservers/status;nodeexporters/status;alertrules/status,verbs=patch
 // Setting blockOwnerDeletion takes this where the cluster enforces it.
 // +kubebuilder:rbac:groups=monitoring.hearth.dev,resources=prometheusservers/finalizers;nodeexporters/finalizers,verbs=update
-// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=namespaces;nodes,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=serviceaccounts;configmaps;services,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=apps,resources=statefulsets;daemonsets,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch;delete

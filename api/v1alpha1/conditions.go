@@ -28,6 +28,8 @@ const (
 	ConditionAlertPathHealthy = "AlertPathHealthy"
 	// ConditionScraped (NodeExporter) is True when a server pulls from every ready exporter.
 	ConditionScraped = "Scraped"
+	// ConditionCovered (NodeExporter) is False when there are nodes that no pool takes.
+	ConditionCovered = "Covered"
 )
 
 // Reasons, shared by the conditions above.
@@ -65,4 +67,7 @@ const (
 	ReasonScraped                 = "Scraped"
 	ReasonNotScraped              = "NotScraped"
 	ReasonScaledToZero            = "ScaledToZero"
+
+	ReasonCovered         = "Covered"
+	ReasonNodesUnassigned = "NodesUnassigned"
 )

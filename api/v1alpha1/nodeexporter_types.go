@@ -106,12 +106,15 @@ type NodeExporterStatus struct {
 	// sees. Absent while no PrometheusServer selects this NodeExporter.
 	// +optional
 	Up *int32 `json:"up,omitempty"`
+	// unassigned are the nodes that no pool takes, though nobody said that none should. The condition Covered says why.
+	// +optional
+	Unassigned UnassignedNodes `json:"unassigned"`
 	// pools has the same numbers for each pool.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
 	Pools []NodePoolStatus `json:"pools,omitempty"`
-	// conditions: Ready, Scraped, and while they are true Reconciling and Stalled.
+	// conditions: Ready, Scraped, Covered, and while they are true Reconciling and Stalled.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -131,6 +134,20 @@ type NodePoolStatus struct {
 	Ready int32 `json:"ready"`
 	// updated is the number of nodes that run the exporter as declared now.
 	Updated int32 `json:"updated"`
+	// up is the number of the pool's exporters that the servers scrape successfully; with several servers, what the worst
+	// of them sees. Absent while no server says.
+	// +optional
+	Up *int32 `json:"up,omitempty"`
+}
+
+// UnassignedNodes are nodes without an exporter.
+type UnassignedNodes struct {
+	// count is how many there are.
+	Count int32 `json:"count"`
+	// nodes are the names of the first ten.
+	// +optional
+	// +listType=atomic
+	Nodes []string `json:"nodes,omitempty"`
 }
 
 // NodeExporter runs Hearth's node exporter on every node and publishes it to the PrometheusServers that select it.
@@ -141,6 +158,7 @@ type NodePoolStatus struct {
 // +kubebuilder:printcolumn:name="Nodes",type=integer,JSONPath=`.status.nodes`
 // +kubebuilder:printcolumn:name="Ready",type=integer,JSONPath=`.status.ready`
 // +kubebuilder:printcolumn:name="Up",type=integer,JSONPath=`.status.up`
+// +kubebuilder:printcolumn:name="Unassigned",type=integer,JSONPath=`.status.unassigned.count`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Status",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 26",message="the name of a NodeExporter can have at most 26 characters: the names of its DaemonSets are made from it"

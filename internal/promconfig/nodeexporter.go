@@ -11,7 +11,7 @@ const exporterPort = "metrics"
 func nodeExporter(e stack.ExporterTarget) scrapeConfig {
 	// Selectors keep the server from holding every pod and Service of the namespace in memory.
 	pods := stack.LabelNodeExporter + "=" + e.Name
-	return scrapeConfig{
+	config := scrapeConfig{
 		JobName: e.Job(),
 		KubernetesSD: []kubernetesSD{{
 			Role:       "endpointslice",
@@ -27,6 +27,22 @@ func nodeExporter(e stack.ExporterTarget) scrapeConfig {
 			jobNodeExporter(),
 			instanceIsNode(),
 		},
+	}
+	if e.Pool != "" {
+		// The jobs of all pools discover the same, so Prometheus does it once for all of them. It need not remember what
+		// each of them leaves to the others.
+		config.RelabelConfigs = append([]relabelConfig{onlyPool(e.Pool)}, config.RelabelConfigs...)
+		config.KeepDroppedTargets = 1
+	}
+	return config
+}
+
+// onlyPool: each pool has a job of its own. The label is the operator's, on every pod.
+func onlyPool(pool string) relabelConfig {
+	return relabelConfig{
+		Action:       "keep",
+		SourceLabels: []string{"__meta_kubernetes_pod_label_monitoring_hearth_dev_pool"},
+		Regex:        pool,
 	}
 }
 

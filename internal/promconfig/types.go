@@ -43,6 +43,8 @@ type scrapeConfig struct {
 	StaticConfigs  []staticConfig  `yaml:"static_configs,omitempty"`
 	KubernetesSD   []kubernetesSD  `yaml:"kubernetes_sd_configs,omitempty"`
 	RelabelConfigs []relabelConfig `yaml:"relabel_configs,omitempty"`
+	// KeepDroppedTargets bounds how many of the discovered targets that are not scraped are remembered.
+	KeepDroppedTargets int `yaml:"keep_dropped_targets,omitempty"`
 }
 
 type basicAuth struct {

@@ -56,6 +56,8 @@ type Exporter struct {
 // Pool is a set of nodes and what runs on them.
 type Pool struct {
 	Name string
+	// Job is the name of the scrape job of the pool's exporters.
+	Job string
 	// DaemonSet is the name of the pool's DaemonSet.
 	DaemonSet string
 	// NodeSelector and NodeAffinity together match the pool's nodes and no other pool's.
@@ -109,6 +111,9 @@ func ResolveExporter(in ExporterInputs) (*Exporter, field.ErrorList) {
 	errs = append(errs, checkCollectors(spec.Collectors, spec.HostNetwork, path.Child("collectors"))...)
 	pools, more := resolvePools(spec, e.Base, path)
 	e.Pools = pools
+	for i, name := range poolNames(ne) {
+		e.Pools[i].Job = ExporterJob(ne.Namespace, ne.Name, name)
+	}
 	if errs = append(errs, more...); len(errs) > 0 {
 		return nil, errs
 	}

@@ -87,13 +87,22 @@ type ExporterTarget struct {
 	Namespace, Name string
 	// Service is the headless Service of the exporter's pods.
 	Service string
+	// Pool whose pods these are, empty if there are no pools.
+	Pool string
 }
 
 // Job is the name of the target's scrape job, by which Prometheus reports on it.
-func (e ExporterTarget) Job() string { return ExporterJob(e.Namespace, e.Name) }
+func (e ExporterTarget) Job() string { return ExporterJob(e.Namespace, e.Name, e.Pool) }
 
-// ExporterJob is the name of the scrape job of a NodeExporter.
-func ExporterJob(namespace, name string) string { return "nodeExporter/" + namespace + "/" + name }
+// ExporterJob is the name of the scrape job of a NodeExporter, or of one of its pools: Prometheus counts by job, so this is
+// how each pool's exporters that are up are known.
+func ExporterJob(namespace, name, pool string) string {
+	job := "nodeExporter/" + namespace + "/" + name
+	if pool != "" {
+		job += "/" + pool
+	}
+	return job
+}
 
 // Rules is what becomes of the AlertRules that a server selects.
 type Rules struct {

@@ -19,11 +19,26 @@ func exporters(in Inputs, path *field.Path) ([]ExporterTarget, field.ErrorList) 
 	for i := range in.NodeExporters {
 		ne := &in.NodeExporters[i]
 		if ne.DeletionTimestamp == nil && selection.Takes(ne.Labels, ne.Namespace, in.NamespaceLabels) {
-			out = append(out, ExporterTarget{Namespace: ne.Namespace, Name: ne.Name, Service: ExporterNames(ne.Name).Base})
+			target := ExporterTarget{Namespace: ne.Namespace, Name: ne.Name, Service: ExporterNames(ne.Name).Base}
+			for _, target.Pool = range poolNames(ne) {
+				out = append(out, target)
+			}
 		}
 	}
 	slices.SortFunc(out, func(a, b ExporterTarget) int { return cmp.Compare(a.Job(), b.Job()) })
 	return out, nil
+}
+
+// poolNames are those by which jobs are told apart: one without a name where there are no pools.
+func poolNames(ne *v1alpha1.NodeExporter) []string {
+	if len(ne.Spec.Pools) == 0 {
+		return []string{""}
+	}
+	names := make([]string, len(ne.Spec.Pools))
+	for i, pool := range ne.Spec.Pools {
+		names[i] = pool.Name
+	}
+	return names
 }
 
 // NodeExporterSelector is a server's selector for NodeExporters, nil where it has none.

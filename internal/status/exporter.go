@@ -10,6 +10,9 @@ import (
 	"github.com/hearth-monitoring/hearth/internal/stack"
 )
 
+// maxNodesNamed bounds the nodes that a status names.
+const maxNodesNamed = 10
+
 // Exporter is what was observed of a NodeExporter.
 type Exporter struct {
 	Pools []Pool
@@ -17,6 +20,8 @@ type Exporter struct {
 	Scrapes []Scrape
 	// Nearest says, if there is none, what keeps those that come closest from selecting it.
 	Nearest []string
+	// LeftOut are the nodes that no pool takes.
+	LeftOut []stack.LeftOut
 }
 
 // Pool is the DaemonSet of one pool.
@@ -29,11 +34,14 @@ type Pool struct {
 	Waiting string
 }
 
-// Scrape is what a server says of the exporter's job; Up is nil while it says nothing.
+// Scrape is what a server says of the exporter's jobs, of which each pool has one. Up is nil while it says nothing of one
+// of them.
 type Scrape struct {
 	Server    string
 	Up        *int32
 	LastError string
+	// Pools has what it says of each, by name.
+	Pools map[string]int32
 }
 
 // OfExporter is the status of a NodeExporter. Where nothing was observed, because of err, what is known of before stays.
@@ -50,14 +58,15 @@ func OfExporter(ne *v1alpha1.NodeExporter, observed *Exporter, err error) v1alph
 		out.Nodes += p.Nodes
 		out.Ready += p.Ready
 		out.Pools = append(out.Pools, v1alpha1.NodePoolStatus{
-			Name: p.Name, DaemonSet: p.DaemonSet, Nodes: p.Nodes, Ready: p.Ready, Updated: p.Updated,
+			Name: p.Name, DaemonSet: p.DaemonSet, Nodes: p.Nodes, Ready: p.Ready, Updated: p.Updated, Up: leastUpOf(o.Scrapes, p.Name),
 		})
 	}
+	out.Unassigned = unassigned(o.LeftOut)
 	v := exporterVerdict(ne, o, out.Nodes)
 	if err != nil {
 		v = failed(err)
 	}
-	out.Conditions = append(v.conditions(), scrapedCondition(o, out.Ready))
+	out.Conditions = append(v.conditions(), scrapedCondition(o, out.Ready), coveredCondition(ne, o.LeftOut))
 	return out
 }
 
@@ -66,6 +75,16 @@ func leastUp(scrapes []Scrape) *int32 {
 	for _, s := range scrapes {
 		if s.Up != nil && (out == nil || *s.Up < *out) {
 			out = new(*s.Up)
+		}
+	}
+	return out
+}
+
+func leastUpOf(scrapes []Scrape, pool string) *int32 {
+	var out *int32
+	for _, s := range scrapes {
+		if up, ok := s.Pools[pool]; ok && (out == nil || up < *out) {
+			out = new(up)
 		}
 	}
 	return out
@@ -112,4 +131,45 @@ func scrapedCondition(o Exporter, ready int32) metav1.Condition {
 		}
 	}
 	return condition(kind, true, v1alpha1.ReasonScraped, fmt.Sprintf("%s scraped by %s", count(int(ready), "exporter"), count(len(o.Scrapes), "server")))
+}
+
+func unassigned(left []stack.LeftOut) v1alpha1.UnassignedNodes {
+	out := v1alpha1.UnassignedNodes{Count: int32(len(left))}
+	for _, l := range left[:min(len(left), maxNodesNamed)] {
+		out.Nodes = append(out.Nodes, l.Node)
+	}
+	return out
+}
+
+// coveredCondition names the nodes that no pool takes, those with the same reason together, and what to do.
+func coveredCondition(ne *v1alpha1.NodeExporter, left []stack.LeftOut) metav1.Condition {
+	const kind = v1alpha1.ConditionCovered
+	if len(left) == 0 {
+		return condition(kind, true, v1alpha1.ReasonCovered, "every node that should run an exporter has its pool")
+	}
+	var reasons []string
+	nodes := map[string][]string{}
+	for _, l := range left {
+		why := "no pool's nodeSelector takes them: add a pool without a nodeSelector at the end of spec.pools, or label them"
+		if l.Taint != "" && len(ne.Spec.Pools) > 0 {
+			why = fmt.Sprintf("pool %s does not tolerate their taint %s: add it to the tolerations", l.Pool, l.Taint)
+		} else if l.Taint != "" {
+			why = fmt.Sprintf("their taint %s is not tolerated: add it to spec.tolerations, or leave those out, which tolerates all", l.Taint)
+		}
+		if nodes[why] == nil {
+			reasons = append(reasons, why)
+		}
+		nodes[why] = append(nodes[why], l.Node)
+	}
+	text := make([]string, len(reasons))
+	for i, why := range reasons {
+		names := nodes[why]
+		text[i] = strings.Join(names[:min(len(names), maxNodesNamed)], ", ")
+		if more := len(names) - maxNodesNamed; more > 0 {
+			text[i] += fmt.Sprintf(" and %d more", more)
+		}
+		text[i] += ": " + why
+	}
+	return condition(kind, false, v1alpha1.ReasonNodesUnassigned,
+		fmt.Sprintf("%s without an exporter: %s", count(len(left), "node"), strings.Join(text, "; ")))
 }

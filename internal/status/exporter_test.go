@@ -2,12 +2,16 @@ package status_test
 
 import (
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+	"github.com/hearth-monitoring/hearth/internal/stack"
 	"github.com/hearth-monitoring/hearth/internal/status"
 )
 
@@ -28,7 +32,16 @@ func waitingPool(name, why string, nodes, ready int32) status.Pool {
 	return status.Pool{Name: name, DaemonSet: "node-exporter-node-" + name, Nodes: nodes, Ready: ready, Updated: nodes, Settled: true, Waiting: why}
 }
 
+func leftOut(n int) []stack.LeftOut {
+	var out []stack.LeftOut
+	for i := range n {
+		out = append(out, stack.LeftOut{Node: fmt.Sprintf("n%d", i)})
+	}
+	return out
+}
+
 const (
+	covered         = "Covered True Covered: every node that should run an exporter has its pool"
 	scrapedThree    = "Scraped True Scraped: 3 exporters scraped by 1 server"
 	nothingToScrape = "Scraped Unknown Unknown: no exporter is ready, so there is nothing to scrape"
 )
@@ -87,6 +100,13 @@ var exporterCases = map[string]struct {
 		[]string{"Ready True Ready: ready on 3 nodes",
 			"Scraped Unknown Unknown: PrometheusServer monitoring/main says nothing of it yet: see whether that server is Ready and Loaded"},
 	},
+	"nodes that no pool takes": {
+		status.Exporter{Pools: []status.Pool{pool(3, 3, 3)}, Scrapes: []status.Scrape{scraped(3)}, LeftOut: append(leftOut(11),
+			stack.LeftOut{Node: "tainted", Pool: "default", Taint: "gpu=yes:NoSchedule"})}, nil,
+		[]string{"Ready True Ready: ready on 3 nodes", scrapedThree, "Covered False NodesUnassigned: 12 nodes without an exporter: " +
+			"n0, n1, n2, n3, n4, n5, n6, n7, n8, n9 and 1 more: no pool's nodeSelector takes them: add a pool without a nodeSelector at the end of spec.pools, or label them; " +
+			"tainted: their taint gpu=yes:NoSchedule is not tolerated: add it to spec.tolerations, or leave those out, which tolerates all"},
+	},
 	"a name conflict": {
 		status.Exporter{Pools: []status.Pool{pool(3, 3, 3)}, Scrapes: []status.Scrape{scraped(3)}}, conflict,
 		[]string{`Ready False NameConflict: Service "prometheus-main" is not ours: rename it`, `Stalled True NameConflict: Service "prometheus-main" is not ours: rename it`, scrapedThree},
@@ -97,6 +117,9 @@ func TestOfExporter(t *testing.T) {
 	for name, c := range exporterCases {
 		t.Run(name, func(t *testing.T) {
 			got := status.OfExporter(exporter(), &c.observed, c.err)
+			if !slices.ContainsFunc(c.want, func(s string) bool { return strings.HasPrefix(s, "Covered") }) {
+				c.want = append(c.want, covered)
+			}
 			wantConditions(t, c.want, got.Conditions)
 			if got.ObservedGeneration != generation {
 				t.Errorf("observedGeneration %d", got.ObservedGeneration)
@@ -108,15 +131,21 @@ func TestOfExporter(t *testing.T) {
 func TestExporterNumbers(t *testing.T) {
 	other := status.Pool{Name: "gpu", DaemonSet: "node-exporter-node-gpu", Nodes: 2, Ready: 1, Updated: 2, Settled: true}
 	got := status.OfExporter(exporter(), &status.Exporter{
-		Pools:   []status.Pool{pool(3, 3, 1), other},
-		Scrapes: []status.Scrape{scraped(4), {Server: "silent"}, scraped(3)},
+		Pools: []status.Pool{pool(3, 3, 1), other},
+		Scrapes: []status.Scrape{
+			{Server: "a", Up: new(int32(4)), Pools: map[string]int32{"default": 3, "gpu": 1}}, {Server: "silent"},
+			{Server: "b", Up: new(int32(3)), Pools: map[string]int32{"default": 1, "gpu": 2}},
+		},
+		LeftOut: leftOut(12),
 	}, nil)
 	checkKstatus(t, got.Conditions)
 	got.Conditions = nil
-	want := v1alpha1.NodeExporterStatus{ObservedGeneration: generation, Nodes: 5, Ready: 4, Up: new(int32(3)), Pools: []v1alpha1.NodePoolStatus{
-		{Name: "default", DaemonSet: "node-exporter-node", Nodes: 3, Ready: 3, Updated: 1},
-		{Name: "gpu", DaemonSet: "node-exporter-node-gpu", Nodes: 2, Ready: 1, Updated: 2},
-	}}
+	want := v1alpha1.NodeExporterStatus{ObservedGeneration: generation, Nodes: 5, Ready: 4, Up: new(int32(3)),
+		Unassigned: v1alpha1.UnassignedNodes{Count: 12, Nodes: []string{"n0", "n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8", "n9"}},
+		Pools: []v1alpha1.NodePoolStatus{
+			{Name: "default", DaemonSet: "node-exporter-node", Nodes: 3, Ready: 3, Updated: 1, Up: new(int32(1))},
+			{Name: "gpu", DaemonSet: "node-exporter-node-gpu", Nodes: 2, Ready: 1, Updated: 2, Up: new(int32(1))},
+		}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -126,7 +155,7 @@ func TestAnInvalidExporterRunsOn(t *testing.T) {
 	ne := exporter()
 	ne.Status = status.OfExporter(ne, &status.Exporter{Pools: []status.Pool{pool(3, 3, 3)}, Scrapes: []status.Scrape{scraped(3)}}, nil)
 	got := status.OfExporter(ne, nil, &status.Invalid{Err: errors.New("spec.pools[1].nodeSelector: no")})
-	wantConditions(t, []string{"Ready False InvalidSpec: spec.pools[1].nodeSelector: no", "Stalled True InvalidSpec: spec.pools[1].nodeSelector: no", scrapedThree}, got.Conditions)
+	wantConditions(t, []string{"Ready False InvalidSpec: spec.pools[1].nodeSelector: no", "Stalled True InvalidSpec: spec.pools[1].nodeSelector: no", scrapedThree, covered}, got.Conditions)
 	if got.Nodes != 3 || got.Ready != 3 || *got.Up != 3 || len(got.Pools) != 1 {
 		t.Errorf("what runs is forgotten: %+v", got)
 	}

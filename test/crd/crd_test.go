@@ -21,7 +21,7 @@ const sizeLimit = 200 << 10
 // kinds are all kinds there are, with the columns that answer "is it working?".
 var kinds = map[string]struct{ shortNames, columns []string }{
 	"AlertRule":        {[]string{"ar"}, []string{"Rules", "Valid", "Tests", "Loaded", "Firing", "Age"}},
-	"NodeExporter":     {[]string{"ne"}, []string{"Nodes", "Ready", "Up", "Age"}},
+	"NodeExporter":     {[]string{"ne"}, []string{"Nodes", "Ready", "Up", "Unassigned", "Age"}},
 	"PrometheusServer": {[]string{"ps", "prom"}, []string{"Ready", "Loaded", "Targets", "Firing", "Age"}},
 }
 
