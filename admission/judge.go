@@ -18,8 +18,9 @@ import (
 // keeping anybody waiting: the status says what came of them.
 const testTime = time.Second
 
-// testers bounds how many objects' tests run for admission at once; more are left to the reconciler.
-const testers = 2
+// testers bounds how many objects' tests run for admission at once, each with memory of its own; more are left to the
+// reconciler.
+const testers = 1
 
 type alertRules struct{ slots chan struct{} }
 
@@ -58,7 +59,7 @@ func (j alertRules) test(ctx context.Context, ar *v1alpha1.AlertRule) (field.Err
 	}
 	var out field.ErrorList
 	for _, f := range result.Failures {
-		out = append(out, field.Invalid(field.NewPath("spec", "tests"), field.OmitValueType{}, f))
+		out = append(out, problem(f))
 	}
 	return out, ""
 }

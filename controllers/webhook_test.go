@@ -186,6 +186,18 @@ func TestWebhookAnswersAtApply(t *testing.T) {
 			t.Errorf("warned of: %s", got)
 		}
 	})
+	t.Run("a unit test that fails", func(t *testing.T) {
+		tested := ruleOf("tested", "up == 0")
+		must(t, yaml.Unmarshal([]byte(`[{name: down, input_series: [{series: 'up{job="a"}', values: '0x60'}],
+			alert_rule_test: [{eval_time: 1h, alertname: TooSlow}]}]`), &tested.Spec.Tests))
+		tested.Namespace = h.namespace
+		err := h.api.Create(t.Context(), tested)
+		if err == nil || !strings.Contains(err.Error(), "spec.tests[0] (down)") || !strings.Contains(err.Error(), `got:[`) {
+			t.Errorf("want a refusal that says what was expected and what came, got: %v", err)
+		}
+		tested.Spec.Tests[0].AlertRuleTest = nil
+		must(t, h.api.Create(t.Context(), tested))
+	})
 	t.Run("what is in the cluster already can be labelled, and deleted", func(t *testing.T) {
 		before.Labels = map[string]string{"team": "infra"}
 		must(t, h.api.Update(t.Context(), before))

@@ -78,6 +78,7 @@ func (r RootRoute) write(rules []RuleRoute) route {
 	if len(out.GroupBy) == 0 {
 		out.GroupBy = []string{model.AlertNameLabel, LabelAlertRule}
 	}
+	out.Routes = append(out.Routes, r.watchdog())
 	own := each(r.Entries, func(e Entry) route { return e.write(nil) })
 	for _, rule := range rules {
 		out.Routes = append(out.Routes, route{
