@@ -121,17 +121,18 @@ func run(o options) error {
 func register(ctx context.Context, mgr ctrl.Manager, images stack.Images) error {
 	replicas, ledger, verdicts := controllers.NewReplicas(ctx), controllers.NewLedger(), controllers.NewVerdicts()
 	namespaces, alerts, events := &controllers.Namespaces{}, controllers.NewAlerts(ctx), mgr.GetEventRecorder("hearth")
+	routes := controllers.NewRoutes()
 	return errors.Join(
 		(&controllers.PrometheusServerReconciler{
 			Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Events: events, Images: images, Replicas: replicas, Ledger: ledger,
-			Verdicts: verdicts, Namespaces: namespaces, Alerts: alerts,
+			Verdicts: verdicts, Namespaces: namespaces, Alerts: alerts, Routes: routes,
 		}).SetupWithManager(mgr),
 		(&controllers.NodeExporterReconciler{
 			Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Events: events, Images: images,
 		}).SetupWithManager(mgr),
 		(&controllers.AlertRuleReconciler{
 			Client: mgr.GetClient(), Events: events, Ledger: ledger, Verdicts: verdicts, Namespaces: namespaces,
-			Metrics: controllers.NewMetrics(metrics.Registry), Alerts: alerts,
+			Metrics: controllers.NewMetrics(metrics.Registry), Alerts: alerts, Routes: routes,
 		}).SetupWithManager(mgr),
 		mgr.AddHealthzCheck("ping", healthz.Ping),
 		mgr.AddReadyzCheck("ping", healthz.Ping),

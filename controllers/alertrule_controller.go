@@ -38,6 +38,7 @@ type AlertRuleReconciler struct {
 	Namespaces *Namespaces
 	Metrics    *Metrics
 	Alerts     *Alerts
+	Routes     *Routes
 
 	settling settling
 }
@@ -54,12 +55,16 @@ func (r *AlertRuleReconciler) Reconcile(ctx context.Context, req reconcile.Reque
 		}
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
+	packed := ar.Annotations[packedSpec]
 	verdict, err := r.judge(ctx, ar)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
 	observed, err := r.observe(ctx, ar, verdict)
 	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if observed.Routing, err = r.routes(ar, packed, verdict, observed.Servers); err != nil {
 		return reconcile.Result{}, err
 	}
 	if wait := r.settling.wait(ar, observed); wait > 0 {
@@ -207,6 +212,7 @@ func (r *AlertRuleReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		WatchesMetadata(&corev1.Namespace{}, all, builder.WithPredicates(r.Namespaces.changes())).
 		// A verdict is waited for by a server, a status by a person.
 		WatchesRawSource(source.Channel(r.Ledger.Events(), unhurried(&handler.EnqueueRequestForObject{}))).
+		WatchesRawSource(source.Channel(r.Routes.Events(), unhurried(&handler.EnqueueRequestForObject{}))).
 		WatchesRawSource(source.Channel(r.Alerts.Events(), unhurried(&handler.EnqueueRequestForObject{}))).
 		Complete(r)
 }

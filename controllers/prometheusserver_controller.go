@@ -38,6 +38,7 @@ type PrometheusServerReconciler struct {
 	Verdicts   *Verdicts
 	Namespaces *Namespaces
 	Alerts     *Alerts
+	Routes     *Routes
 
 	memory memory
 }
@@ -109,6 +110,9 @@ func (r *PrometheusServerReconciler) reconcile(ctx context.Context, ps *v1alpha1
 	if aerr == nil {
 		aerr = r.bequeath(ctx, ps, s)
 	}
+	if aerr == nil {
+		r.Routes.Set(ctx, client.ObjectKeyFromObject(ps), s.Routing, s.Rules.Verdicts)
+	}
 	if in.Rules == nil {
 		known.take(&s.Rules, version, ps.Generation, began)
 	}
@@ -158,6 +162,7 @@ func (r *PrometheusServerReconciler) forget(ctx context.Context, server types.Na
 	r.Replicas.Track(PodSet{Server: server, Part: prometheusPart}, nil)
 	r.Ledger.Forget(ctx, server)
 	r.Alerts.Forget(server)
+	r.Routes.Forget(server)
 }
 
 func (r *PrometheusServerReconciler) writeStatus(ctx context.Context, ps *v1alpha1.PrometheusServer, now v1alpha1.PrometheusServerStatus) error {

@@ -30,14 +30,15 @@ import (
 func operator(ctx context.Context) func(manager.Manager) error {
 	return func(mgr manager.Manager) error {
 		ledger, verdicts, namespaces, alerts := NewLedger(), NewVerdicts(), &Namespaces{}, NewAlerts(ctx)
+		routes := NewRoutes()
 		images := stack.Images{Hearth: "hearth:test", PrometheusVersion: "3.15.0"}
 		recorder := mgr.GetEventRecorder("hearth")
 		return errors.Join(
 			(&PrometheusServerReconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Events: recorder,
-				Images: images, Replicas: NewReplicas(ctx), Ledger: ledger, Verdicts: verdicts, Namespaces: namespaces, Alerts: alerts}).SetupWithManager(mgr),
+				Images: images, Replicas: NewReplicas(ctx), Ledger: ledger, Verdicts: verdicts, Namespaces: namespaces, Alerts: alerts, Routes: routes}).SetupWithManager(mgr),
 			(&NodeExporterReconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Events: recorder, Images: images}).SetupWithManager(mgr),
 			(&AlertRuleReconciler{Client: mgr.GetClient(), Events: recorder, Ledger: ledger, Verdicts: verdicts, Namespaces: namespaces,
-				Metrics: NewMetrics(prometheus.NewRegistry()), Alerts: alerts}).SetupWithManager(mgr),
+				Metrics: NewMetrics(prometheus.NewRegistry()), Alerts: alerts, Routes: routes}).SetupWithManager(mgr),
 		)
 	}
 }

@@ -158,11 +158,40 @@ type AlertRuleStatus struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=64
 	Servers []RuleServerStatus `json:"servers,omitempty"`
-	// conditions: Ready, Valid, Loaded, and while they are true Reconciling, Stalled and EvaluationFailing.
+	// routes says where each alert goes on the servers that have an Alertmanager; at most 64 entries.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Routes []AlertRoute `json:"routes,omitempty"`
+	// conditions: Routed where there are receivers or notify, Ready, Valid, Loaded, and while they are true Reconciling, Stalled and EvaluationFailing.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// AlertRoute says where an alert goes.
+type AlertRoute struct {
+	// server whose Alertmanager it is, as namespace/name.
+	Server string `json:"server"`
+	// group of the alert.
+	Group string `json:"group"`
+	// alert is its name.
+	Alert string `json:"alert"`
+	// receivers that are notified, in order. Those of a namespace are called namespace/name; none is nobody.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Receivers []RoutedReceiver `json:"receivers,omitempty"`
+}
+
+// RoutedReceiver is a receiver that an alert goes to, always or under conditions.
+type RoutedReceiver struct {
+	// receiver that is notified.
+	Receiver string `json:"receiver"`
+	// when says on what it depends, where the labels that the alert has at run time or the clock decide. Absent: always.
+	// +optional
+	When string `json:"when,omitempty"`
 }
 
 // RuleServerStatus says what one server has loaded of an AlertRule.

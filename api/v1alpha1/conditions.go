@@ -26,6 +26,8 @@ const (
 	// ConditionAlertPathHealthy (PrometheusServer) is True while the server's Watchdog fires, is sent and arrives at the
 	// Alertmanager, and the receivers can be notified. It is present where alerts are sent somewhere.
 	ConditionAlertPathHealthy = "AlertPathHealthy"
+	// ConditionRouted (AlertRule) is True when everything in receivers and notify is in force. Present only with one of them.
+	ConditionRouted = "Routed"
 	// ConditionScraped (NodeExporter) is True when a server pulls from every ready exporter.
 	ConditionScraped = "Scraped"
 	// ConditionCovered (NodeExporter) is False when there are nodes that no pool takes.
@@ -70,4 +72,6 @@ const (
 
 	ReasonCovered         = "Covered"
 	ReasonNodesUnassigned = "NodesUnassigned"
+	ReasonRouted          = "Routed"
+	ReasonNotRouted       = "NotRouted"
 )

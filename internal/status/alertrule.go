@@ -19,6 +19,8 @@ type Rule struct {
 	Servers []RuleServer
 	// Nearest says, if there are none, what keeps those that come closest from it.
 	Nearest []string
+	// Routing is what becomes of receivers and notify, nil where that is not known yet.
+	Routing []RuleRouting
 }
 
 // Loaded says whether every server that selects the rules has loaded them, and there is one.
@@ -78,6 +80,8 @@ func OfRule(ar *v1alpha1.AlertRule, o Rule) v1alpha1.AlertRuleStatus {
 	v := ruleVerdict(o, loaded)
 	out.Conditions = append(v.conditions(), valid, ruleLoaded(o, v, loaded))
 	out.Conditions = append(out.Conditions, ruleFailing(o.Servers)...)
+	out.Conditions = append(out.Conditions, ruleRouted(ar, o.Routing)...)
+	out.Routes = ruleRoutes(ar, o.Routing)
 	return out
 }
 

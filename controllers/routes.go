@@ -1,0 +1,163 @@
+package controllers
+
+import (
+	"context"
+	"reflect"
+	"sync"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+
+	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+	"github.com/hearth-monitoring/hearth/internal/amconfig"
+	"github.com/hearth-monitoring/hearth/internal/stack"
+	"github.com/hearth-monitoring/hearth/internal/status"
+)
+
+// Routes is what the servers' reconciler tells the AlertRules' one about routing: what each server's Alertmanager is told.
+// It is kept in memory because it follows from objects; after a start, each server's first reconcile fills it again.
+type Routes struct {
+	events chan event.GenericEvent
+
+	mu      sync.Mutex
+	servers map[types.NamespacedName]*serverRoutes
+}
+
+// serverRoutes are those of one server. It is not changed once it is made.
+type serverRoutes struct {
+	routing  *stack.Routing // nil without an Alertmanager
+	verdicts map[types.NamespacedName]stack.RouteVerdict
+}
+
+// NewRoutes is a store without routes.
+func NewRoutes() *Routes {
+	return &Routes{events: make(chan event.GenericEvent, 1024), servers: map[types.NamespacedName]*serverRoutes{}}
+}
+
+// Events has an AlertRule whenever its alerts may go elsewhere on a server.
+func (r *Routes) Events() <-chan event.GenericEvent { return r.events }
+
+// Set makes this the routing of a server that selects these rules.
+func (r *Routes) Set(ctx context.Context, server types.NamespacedName, routing *stack.Routing, rules []stack.Verdict) {
+	now := &serverRoutes{routing: routing, verdicts: map[types.NamespacedName]stack.RouteVerdict{}}
+	if routing != nil {
+		if routing.Pending {
+			return // it is not what the Alertmanager is told
+		}
+		for _, v := range routing.Verdicts {
+			now.verdicts[types.NamespacedName{Namespace: v.Namespace, Name: v.Name}] = v
+		}
+	}
+	r.mu.Lock()
+	was, known := r.servers[server]
+	r.servers[server] = now
+	r.mu.Unlock()
+	if known && was.routing == nil && routing == nil {
+		return
+	}
+	for i := range rules {
+		rule := types.NamespacedName{Namespace: rules[i].Namespace, Name: rules[i].Name}
+		if known && now.same(was, rule) {
+			continue
+		}
+		object := &v1alpha1.AlertRule{ObjectMeta: metav1.ObjectMeta{Namespace: rule.Namespace, Name: rule.Name}}
+		select {
+		case r.events <- event.GenericEvent{Object: object}:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// same says whether a rule's alerts go the same ways as before, and as much is said of it.
+func (s *serverRoutes) same(was *serverRoutes, rule types.NamespacedName) bool {
+	if (s.routing == nil) != (was.routing == nil) {
+		return false
+	}
+	if s.routing == nil {
+		return true
+	}
+	return reflect.DeepEqual(s.verdicts[rule], was.verdicts[rule]) &&
+		reflect.DeepEqual(s.routing.Config.Route, was.routing.Config.Route) &&
+		reflect.DeepEqual(s.routing.Config.RouteOf(rule.Namespace, rule.Name), was.routing.Config.RouteOf(rule.Namespace, rule.Name))
+}
+
+// Forget removes a server that is gone.
+func (r *Routes) Forget(server types.NamespacedName) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.servers, server)
+}
+
+func (r *Routes) of(server types.NamespacedName) (*serverRoutes, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s, ok := r.servers[server]
+	return s, ok
+}
+
+// Of is what becomes of an AlertRule's receivers and notify on the servers that select it, nil while that of one of them
+// is not known. The spec is asked for only if it is needed.
+func (r *Routes) Of(rule types.NamespacedName, verdict Verdict, servers []status.RuleServer, spec func() (*v1alpha1.AlertRule, error)) ([]status.RuleRouting, error) {
+	out := []status.RuleRouting{}
+	var alerts []amconfig.Alert
+	for _, s := range servers {
+		known, ok := r.of(types.NamespacedName{Namespace: s.Namespace, Name: s.Name})
+		if !ok {
+			return nil, nil
+		}
+		one := status.RuleRouting{Namespace: s.Namespace, Name: s.Name, Contributes: verdict.Routing != nil}
+		if known.routing == nil {
+			if verdict.Routing != nil {
+				one.Problems = []string{"PrometheusServer " + s.Namespace + "/" + s.Name +
+					" has no Alertmanager of its own, so nothing is routed there: its spec.alerting.alertmanager deploys one"}
+			}
+			out = append(out, one)
+			continue
+		}
+		if alerts == nil {
+			ar, err := spec()
+			if err != nil {
+				return nil, err
+			}
+			alerts = amconfig.Alerts(ar)
+		}
+		one.Problems = known.verdicts[rule].Problems
+		var err error
+		if one.Alerts, err = destinations(&known.routing.Config, rule, alerts); err != nil {
+			return nil, err
+		}
+		out = append(out, one)
+	}
+	return out, nil
+}
+
+func destinations(routing *amconfig.Routing, rule types.NamespacedName, alerts []amconfig.Alert) ([]status.AlertDestinations, error) {
+	if len(alerts) == 0 {
+		return nil, nil
+	}
+	tree, err := amconfig.NewTree(routing.Route, routing.RouteOf(rule.Namespace, rule.Name))
+	if err != nil {
+		return nil, err
+	}
+	var out []status.AlertDestinations
+	for _, a := range alerts {
+		out = append(out, status.AlertDestinations{Group: a.Group, Alert: a.Name, To: tree.Preview(a)})
+	}
+	return out, nil
+}
+
+// routes is what becomes of an AlertRule's receivers and notify.
+func (r *AlertRuleReconciler) routes(ar *v1alpha1.AlertRule, packed string, verdict Verdict, servers []status.RuleServer) ([]status.RuleRouting, error) {
+	return r.Routes.Of(client.ObjectKeyFromObject(ar), verdict, servers, func() (*v1alpha1.AlertRule, error) {
+		if packed == "" {
+			return ar, nil
+		}
+		whole := &v1alpha1.AlertRule{ObjectMeta: metav1.ObjectMeta{
+			Namespace: ar.Namespace, Name: ar.Name, Annotations: map[string]string{packedSpec: packed},
+		}}
+		return whole, unpack(whole)
+	})
+}

@@ -1,0 +1,85 @@
+package controllers
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+)
+
+// TestRoutesReachTheStatus: an AlertRule says where its alerts go, and what is in the way; when the server's routing
+// changes, so does that.
+func TestRoutesReachTheStatus(t *testing.T) {
+	c := newCluster(t, operator(t.Context()))
+	ps := &v1alpha1.PrometheusServer{ObjectMeta: metav1.ObjectMeta{Name: "main"}, Spec: v1alpha1.PrometheusServerSpec{
+		Rules: &v1alpha1.ObjectSelector{Selector: &metav1.LabelSelector{}},
+		Alerting: &v1alpha1.Alerting{
+			Alertmanager: &v1alpha1.Alertmanager{},
+			Receivers:    []v1alpha1.Receiver{{Name: "pager", Webhook: []v1alpha1.WebhookReceiver{{URL: "http://pager/"}}}},
+			Route:        &v1alpha1.Route{Receiver: "pager"},
+		},
+	}}
+	c.create(t, ps)
+	ar := &v1alpha1.AlertRule{ObjectMeta: metav1.ObjectMeta{Name: "rules"}, Spec: groups("vector(1)")}
+	ar.Spec.Receivers = []v1alpha1.Receiver{
+		{Name: "team", Webhook: []v1alpha1.WebhookReceiver{{URL: "http://team/"}}},
+		{Name: "secret", Discord: []v1alpha1.DiscordReceiver{{WebhookURL: v1alpha1.SecretKey{Name: "discord", Key: "url"}}}},
+	}
+	ar.Spec.Notify = []v1alpha1.Notify{
+		{Receiver: "team", Matchers: []v1alpha1.Matcher{`severity="critical"`}},
+		{Receiver: "pager", Matchers: []v1alpha1.Matcher{`alertname="A"`}},
+	}
+	c.create(t, ar)
+	here := c.namespace + "/main"
+	c.routed(t, "rules", "False", "Secret "+c.namespace+"/discord: waiting for the Alertmanager to read it", []v1alpha1.AlertRoute{{
+		Server: here, Group: "g", Alert: "A", Receivers: []v1alpha1.RoutedReceiver{
+			{Receiver: c.namespace + "/team", When: `severity="critical"`},
+			{Receiver: "pager", When: `unless severity="critical"`},
+		},
+	}})
+
+	// Without that receiver all is in force.
+	c.get(t, "rules", ar)
+	ar.Spec.Receivers = ar.Spec.Receivers[:1]
+	must(t, c.api.Update(t.Context(), ar))
+	c.routed(t, "rules", "True", "in force", nil)
+
+	// The server's receiver gets another name, and nobody has touched the AlertRule.
+	c.get(t, "main", ps)
+	ps.Spec.Alerting.Receivers[0].Name, ps.Spec.Alerting.Route.Receiver = "other", "other"
+	must(t, c.api.Update(t.Context(), ps))
+	c.routed(t, "rules", "False", "receiver pager is unknown", []v1alpha1.AlertRoute{{
+		Server: here, Group: "g", Alert: "A", Receivers: []v1alpha1.RoutedReceiver{
+			{Receiver: c.namespace + "/team", When: `severity="critical"`},
+			{Receiver: "other", When: `unless severity="critical"`},
+		},
+	}})
+
+	// A server without an Alertmanager routes nothing.
+	c.get(t, "main", ps)
+	ps.Spec.Alerting = nil
+	must(t, c.api.Update(t.Context(), ps))
+	c.routed(t, "rules", "False", "has no Alertmanager of its own", []v1alpha1.AlertRoute{})
+}
+
+// routed waits for the condition Routed and, unless they are nil, the routes.
+func (c *cluster) routed(t *testing.T, name, status, message string, routes []v1alpha1.AlertRoute) {
+	t.Helper()
+	eventually(t, func() error {
+		ar := &v1alpha1.AlertRule{}
+		c.get(t, name, ar)
+		condition := meta.FindStatusCondition(ar.Status.Conditions, v1alpha1.ConditionRouted)
+		if condition == nil || string(condition.Status) != status || !strings.Contains(condition.Message, message) {
+			return fmt.Errorf("Routed is %+v, want %s with %q", condition, status, message)
+		}
+		if routes != nil && len(routes)+len(ar.Status.Routes) > 0 && !cmp.Equal(routes, ar.Status.Routes) {
+			return fmt.Errorf("routes: %s", cmp.Diff(routes, ar.Status.Routes))
+		}
+		return nil
+	})
+}
