@@ -1,5 +1,9 @@
 // Package ruletest runs the unit tests of AlertRules on Prometheus' own engine, rule evaluation and storage, within limits.
 // The verdicts are those of `promtool test rules`: test/rules runs both on the same cases.
+//
+// They run in a process of their own. There are expressions, such as count_over_time(vector(1)[100y:1ms]), and templates
+// that Prometheus can't be made to stop evaluating, and some take all the memory there is; what ends then is that process,
+// and the operator goes on.
 package ruletest
 
 import (
@@ -55,44 +59,61 @@ type Result struct {
 // Run runs the tests of an AlertRule. It returns when they are done, when the limit of time is reached or when ctx ends,
 // and leaves nothing behind that still runs. The last two are failures.
 func Run(ctx context.Context, ar *v1alpha1.AlertRule, limits Limits) Result {
-	out := Result{Tests: len(ar.Spec.Tests)}
-	if out.Tests > 0 {
-		out.runAll(ctx, &ar.Spec, limits.orDefault())
+	if len(ar.Spec.Tests) == 0 {
+		return Result{Passed: true}
+	}
+	spec := &v1alpha1.AlertRuleSpec{
+		Groups: ar.Spec.Groups, Tests: ar.Spec.Tests, EvaluationInterval: ar.Spec.EvaluationInterval,
+		GroupEvalOrder: ar.Spec.GroupEvalOrder, FuzzyCompare: ar.Spec.FuzzyCompare,
+	}
+	return shared.run(ctx, request{Spec: spec, Limits: limits.orDefault()})
+}
+
+// here runs the tests in this process. It says which test it begins with.
+func here(r request, begin func(int)) Result {
+	out := Result{Tests: len(r.Spec.Tests)}
+	s, err := settingsOf(r.Spec)
+	if err != nil {
+		return out.stop(0, err.Error())
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), r.Limits.Time)
+	defer cancel()
+	for i := range r.Spec.Tests {
+		begin(i)
+		failures := run(ctx, s, &r.Spec.Tests[i], r.Limits, r.Dir)
+		if ctx.Err() != nil {
+			// Nothing that it said since then means anything.
+			return out.stop(i, nameOf(r.Spec, i)+": "+tooLong(r.Limits))
+		}
+		if len(failures) > 0 {
+			out.Failed++
+			out.fail(nameOf(r.Spec, i) + ": " + strings.Join(failures, "\n"))
+		}
 	}
 	out.Passed = out.Failed == 0
 	return out
 }
 
-func (out *Result) runAll(ctx context.Context, spec *v1alpha1.AlertRuleSpec, limits Limits) {
-	s, err := settingsOf(spec)
-	if err != nil {
-		out.Failed, out.Failures = out.Tests, []string{bounded(err.Error())}
-		return
+// nameOf is where a test is, with its name.
+func nameOf(spec *v1alpha1.AlertRuleSpec, i int) string {
+	if name := spec.Tests[i].Name; name != "" {
+		return fmt.Sprintf("spec.tests[%d] (%s)", i, name)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, limits.Time, fmt.Errorf("did not end within %s: make it shorter, or a longer interval", limits.Time))
-	defer cancel()
-	for i := range spec.Tests {
-		t := &spec.Tests[i]
-		failures := run(ctx, s, t, limits)
-		if len(failures) == 0 && ctx.Err() == nil {
-			continue
-		}
-		name := fmt.Sprintf("spec.tests[%d]", i)
-		if t.Name != "" {
-			name += " (" + t.Name + ")"
-		}
-		if ctx.Err() != nil {
-			// Nothing that it said since then means anything, and there is no time for the tests after it.
-			out.Failed += out.Tests - i
-			out.fail(fmt.Sprintf("%s: %v", name, context.Cause(ctx)))
-			if rest := out.Tests - i - 1; rest > 0 {
-				out.fail(fmt.Sprintf("%d tests after %s were not run", rest, name))
-			}
-			return
-		}
-		out.Failed++
-		out.fail(name + ": " + strings.Join(failures, "\n"))
+	return fmt.Sprintf("spec.tests[%d]", i)
+}
+
+func tooLong(l Limits) string {
+	return fmt.Sprintf("the tests did not end within %s: make them shorter, or a longer evaluation_interval", l.Time)
+}
+
+// stop is the result when test i, for the reason given, was the last that was run.
+func (out Result) stop(i int, text string) Result {
+	out.Failed += out.Tests - i
+	out.fail(text)
+	if rest := out.Tests - i - 1; rest > 0 {
+		out.fail(fmt.Sprintf("%d tests after this one were not run", rest))
 	}
+	return out
 }
 
 func (out *Result) fail(text string) {

@@ -54,6 +54,16 @@ func TestRun(t *testing.T) {
 	}
 }
 
+const rulesOfLimits = `
+groups:
+- name: g
+  rules:
+  - {alert: A, expr: a > 1e9}
+  - {record: "a:a", expr: "sum(rate(a[1h]))"}
+  - {alert: Endless, expr: b > 0 unless on () (vector(time()) > 100), annotations: {a: "{{ range 1000000000000 }}{{ end }}"}}
+  - {alert: Growing, expr: c > 0, annotations: {a: "{{ range 1000000000000 }}0123456789{{ end }}"}}
+`
+
 // TestLimits: a test that asks for too much fails, says why, and takes neither the time nor the memory.
 func TestLimits(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -78,11 +88,24 @@ func TestLimits(t *testing.T) {
 		},
 		"time": {
 			test: "{name: slow, input_series: [{series: a, values: 0+1x30000}], alert_rule_test: [{eval_time: 30000m, alertname: A}]}",
-			want: "spec.tests[0] (slow): did not end within 20ms", limits: ruletest.Limits{Time: 20 * time.Millisecond},
+			want: "spec.tests[0] (slow): the tests did not end within 20ms", limits: ruletest.Limits{Time: 20 * time.Millisecond},
+		},
+		// Prometheus' engine does not look at its context here: only the end of the process ends it.
+		"a query that never ends": {
+			test: "{name: endless, promql_expr_test: [{expr: 'count_over_time(vector(1)[100y:1ms])', eval_time: 0}]}",
+			want: "spec.tests[0] (endless): ", limits: ruletest.Limits{Time: 100 * time.Millisecond},
+		},
+		"a template that never ends": {
+			test: "{name: endless, input_series: [{series: b, values: 1x10}], alert_rule_test: [{eval_time: 1m, alertname: Endless}]}",
+			want: "spec.tests[0] (endless): the tests did not end within 100ms", limits: ruletest.Limits{Time: 100 * time.Millisecond},
+		},
+		"a template that takes all memory": {
+			test: "{name: growing, input_series: [{series: c, values: 1x60}], alert_rule_test: [{eval_time: 1m, alertname: Growing}]}",
+			want: "spec.tests[0] (growing): took more than 128 MiB of memory",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ar := alertRule(t, "groups: [{name: g, rules: [{alert: A, expr: a > 1e9}, {record: 'a:a', expr: 'sum(rate(a[1h]))'}]}]\ntests: ["+c.test+"]")
+			ar := alertRule(t, rulesOfLimits+"\ntests: ["+c.test+"]")
 			start := time.Now()
 			got := ruletest.Run(t.Context(), ar, c.limits)
 			if got.Passed || got.Failed != 1 || len(got.Failures) != 1 || !strings.Contains(got.Failures[0], c.want) {
@@ -102,7 +125,7 @@ func TestTheRestIsNotRun(t *testing.T) {
 	ar := alertRule(t, down)
 	ar.Spec.Tests = append(ar.Spec.Tests, ar.Spec.Tests[0], ar.Spec.Tests[0])
 	got := ruletest.Run(ctx, ar, ruletest.Limits{})
-	if got.Passed || got.Tests != 3 || got.Failed != 3 || len(got.Failures) != 2 || !strings.Contains(got.Failures[1], "2 tests after spec.tests[0] (down) were not run") {
+	if got.Passed || got.Tests != 3 || got.Failed != 3 || len(got.Failures) != 2 || !strings.Contains(got.Failures[1], "2 tests after this one were not run") {
 		t.Errorf("%+v", got)
 	}
 }
@@ -133,6 +156,10 @@ func TestNothingIsLeft(t *testing.T) {
 		for range 5 {
 			ruletest.Run(t.Context(), alertRule(t, down), limits)
 		}
+	}
+	// What a test took is still being ended for a moment.
+	for end := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before && time.Now().Before(end); {
+		time.Sleep(10 * time.Millisecond)
 	}
 	if after := runtime.NumGoroutine(); after > before {
 		t.Errorf("%d goroutines, %d before", after, before)

@@ -21,10 +21,10 @@ type memory struct {
 	dir  string
 }
 
-func newMemory() (*memory, error) {
-	dir, err := os.MkdirTemp("", "ruletest")
+func newMemory(dir string) (*memory, error) {
+	dir, err := os.MkdirTemp(dir, "test")
 	if err != nil {
-		return nil, fmt.Errorf("unit tests need a directory that can be written to: %w", err)
+		return nil, err
 	}
 	options := tsdb.DefaultHeadOptions()
 	options.ChunkDirRoot = dir

@@ -38,12 +38,12 @@ type test struct {
 }
 
 // run runs one test and returns what failed.
-func run(ctx context.Context, s settings, spec *v1alpha1.RuleTest, limits Limits) (failures []string) {
+func run(ctx context.Context, s settings, spec *v1alpha1.RuleTest, limits Limits, dir string) (failures []string) {
 	t, err := prepare(s, spec, limits)
 	if err != nil {
 		return []string{err.Error()}
 	}
-	if t.memory, err = newMemory(); err != nil {
+	if t.memory, err = newMemory(dir); err != nil {
 		return []string{err.Error()}
 	}
 	defer func() {
