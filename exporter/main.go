@@ -61,6 +61,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	go config.follow(ctx)
 	log.Info("starting", "version", version.Info(), "collectors", config.now.Load().set.Names())
+	forgetStart()
 	return serve(ctx, newServer(handler), &o.web, log)
 }
 

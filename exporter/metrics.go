@@ -35,8 +35,8 @@ type metricsHandler struct {
 	log    *changeLogger
 }
 
-// A page is what one scrape writes into; it is used again for another.
-type page struct{ plain, zipped []byte }
+// A page is the body of an answer; it is used again for another.
+type page struct{ body []byte }
 
 func newMetricsHandler(config *configuration, o handlerOptions, log *slog.Logger) (http.Handler, error) {
 	h := &metricsHandler{config: config, zip: newZipper(), log: &changeLogger{log: log}}
@@ -68,15 +68,16 @@ func (h *metricsHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+	round := now.set.Run(names, budget(r.Header.Get("X-Prometheus-Scrape-Timeout-Seconds")))
 	p := h.pages.Get().(*page)
 	defer h.pages.Put(p)
-	p.plain = append(p.plain[:0], h.build...)
-	p.plain = append(p.plain, now.said...)
-	if h.own != nil {
-		p.plain = h.appendOwn(p.plain)
-	}
-	p.plain = now.set.Scrape(p.plain, names, budget(r.Header.Get("X-Prometheus-Scrape-Timeout-Seconds")))
-	h.answer(w, r, p)
+	h.answer(w, r, p, func(b []byte) []byte {
+		b = append(append(b, h.build...), now.said...)
+		if h.own != nil {
+			b = h.appendOwn(b)
+		}
+		return round.AppendTo(b)
+	})
 }
 
 // appendOwn appends what is about the exporter itself.
@@ -98,17 +99,20 @@ func names(set *collector.Set, r *http.Request) ([]string, error) {
 	return set.Select(query["collect[]"], query["exclude[]"])
 }
 
-func (h *metricsHandler) answer(w http.ResponseWriter, r *http.Request, p *page) {
-	body, header := p.plain, w.Header()
+// answer sends what write writes. Many scrapes may wait for their collectors or their readers side by side: each holds no
+// more than its body, and the text before it was compressed, ten times as long, belongs to who compresses.
+func (h *metricsHandler) answer(w http.ResponseWriter, r *http.Request, p *page, write func([]byte) []byte) {
+	header := w.Header()
 	header.Set("Content-Type", contentType)
 	header.Set("Vary", "Accept-Encoding")
 	if acceptsGzip(r.Header.Values("Accept-Encoding")) {
-		p.zipped = h.zip.append(p.zipped[:0], p.plain)
-		body = p.zipped
+		p.body = h.zip.append(p.body[:0], write)
 		header.Set("Content-Encoding", "gzip")
+	} else {
+		p.body = write(p.body[:0])
 	}
-	header.Set("Content-Length", strconv.Itoa(len(body)))
-	_, _ = w.Write(body) // the scraper has gone: nobody to tell
+	header.Set("Content-Length", strconv.Itoa(len(p.body)))
+	_, _ = w.Write(p.body) // the scraper has gone: nobody to tell
 }
 
 // acceptsGzip reads Accept-Encoding: a list of codings, each perhaps with a weight, of which zero means no.

@@ -21,7 +21,7 @@ func BenchmarkCollectors(b *testing.B) {
 		b.ReportAllocs()
 		var buf []byte
 		for b.Loop() {
-			buf = set.Scrape(buf[:0], set.Names(), 0)
+			buf = set.Run(set.Names(), 0).AppendTo(buf[:0])
 		}
 	})
 }

@@ -155,6 +155,7 @@ func (o *Options) New(log *slog.Logger) (*Set, error) {
 		return nil, err
 	}
 	o.host.room = held.NewRoom(roomFor())
+	o.host.stat = &statReader{last: newProcStat(o.host)}
 	set := newSet(o.timeout, log)
 	set.limit = o.maxSeries
 	for _, c := range o.choices {

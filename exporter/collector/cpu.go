@@ -14,6 +14,7 @@ import (
 )
 
 type cpu struct {
+	reader    *statReader
 	stat      procStat
 	times     map[int]*cpuTimes
 	topology  cpuTopology
@@ -39,7 +40,7 @@ func declareCPU(flags *flag.FlagSet) factory {
 			return nil, err
 		}
 		return &cpu{
-			stat: newProcStat(h), times: map[int]*cpuTimes{}, topology: newCPUTopology(h),
+			reader: h.stat, times: map[int]*cpuTimes{}, topology: newCPUTopology(h),
 			isolation: h.sysFile("devices/system/cpu/isolated"), guest: *guest, info: infos,
 			seconds:      text.Counter("node_cpu_seconds_total", "Seconds the CPUs spent in each mode.", "cpu", "mode"),
 			guestSeconds: text.Counter("node_cpu_guest_seconds_total", "Seconds the CPUs spent in guests (VMs) for each mode.", "cpu", "mode"),
@@ -57,16 +58,16 @@ func (c *cpu) Families() []*text.Family {
 	return families
 }
 
-func (c *cpu) Update(context.Context) error {
-	errs := []error{c.addTimes(), c.topology.add(), c.addIsolated()}
+func (c *cpu) Update(ctx context.Context) error {
+	errs := []error{c.addTimes(ctx), c.topology.add(), c.addIsolated()}
 	if c.info != nil {
 		errs = append(errs, c.info.add())
 	}
 	return errors.Join(errs...)
 }
 
-func (c *cpu) addTimes() error {
-	if err := c.stat.read(); err != nil {
+func (c *cpu) addTimes(ctx context.Context) error {
+	if err := c.reader.read(ctx, &c.stat); err != nil {
 		return err
 	}
 	for _, read := range c.stat.cpus {

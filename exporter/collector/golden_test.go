@@ -64,7 +64,7 @@ func updated(ctx context.Context, t *testing.T, c Collector) (string, error) {
 // scraped runs a scrape of the named collectors.
 func scraped(t *testing.T, set *Set, names ...string) string {
 	t.Helper()
-	return normal(t, set.Scrape(nil, names, 0))
+	return normal(t, set.Run(names, 0).AppendTo(nil))
 }
 
 // normal reads text with Prometheus' own parser, has client_golang check it (no sample twice, labels in order) and writes

@@ -19,6 +19,7 @@ type Host struct {
 	Proc, Sys, Root, Udev string
 
 	room *held.Room
+	stat *statReader
 }
 
 func (h *Host) declare(flags *flag.FlagSet) {
@@ -94,9 +95,9 @@ func (h Host) check() error {
 }
 
 // roomFor is how many files may be held: half of the descriptors we may have, the rest is for connections and for files
-// that are read once; and no more than a few thousand, since each costs the kernel a page.
+// that are read once; and no more than 500 interfaces need, since each costs the kernel a page.
 func roomFor() int {
-	const enough = 4096
+	const enough = 8192
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return 128

@@ -266,6 +266,9 @@ func (c *netclass) readNumbers(d *netInterface, newAddress bool) error {
 			return n.err
 		}
 		n.read = true
+		if c.attributes[i].when != always {
+			n.Close() // there are better uses for a held file than one that is hardly read again
+		}
 		switch i {
 		case netFlags:
 			newDevice = n.Opened() != opened

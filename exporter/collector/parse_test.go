@@ -247,7 +247,7 @@ func ticks(values ...uint64) cpuTicks {
 func TestForget(t *testing.T) {
 	c := newTestSet(t, &bytes.Buffer{}, hostArgs("testdata/host")...).seats["cpu"].Collector.(*cpu)
 	c.times[99] = &cpuTimes{}
-	if err := c.addTimes(); err != nil || c.times[99] != nil || len(c.times) != len(c.stat.cpus) {
+	if err := c.addTimes(t.Context()); err != nil || c.times[99] != nil || len(c.times) != len(c.stat.cpus) {
 		t.Errorf("%d CPUs are known of %d (%v)", len(c.times), len(c.stat.cpus), err)
 	}
 }

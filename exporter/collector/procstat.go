@@ -2,7 +2,9 @@ package collector
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"sync"
 
 	"github.com/hearth-monitoring/hearth/exporter/held"
 	"github.com/hearth-monitoring/hearth/exporter/scan"
@@ -35,6 +37,32 @@ type cpuTicks struct {
 const userHZ = 100
 
 func newProcStat(h Host) procStat { return procStat{file: h.procFile("stat")} }
+
+// A statReader reads /proc/stat once for the two collectors that need it: the kernel adds up every interrupt of every CPU
+// for it, which on a large node is dear.
+type statReader struct {
+	mu   sync.Mutex
+	last procStat
+	err  error
+	of   context.Context // the scrape it was read for; nil once both have it
+	by   *procStat       // who had it read
+}
+
+// read gives what was read for the other one in the same scrape, or reads.
+func (r *statReader) read(ctx context.Context, into *procStat) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.of == ctx && r.by != into {
+		r.of, r.by = nil, nil
+	} else {
+		r.err = r.last.read()
+		r.of, r.by = ctx, into
+	}
+	into.file, into.values, into.has = r.last.file, r.last.values, r.last.has
+	into.cpus = append(into.cpus[:0], r.last.cpus...)
+	into.softirq = append(into.softirq[:0], r.last.softirq...)
+	return r.err
+}
 
 // read fills s anew; what it holds is valid until the next read.
 func (s *procStat) read() error {

@@ -26,7 +26,7 @@ type errand struct {
 	due      bool      // it is in the queue, or under way
 	begun    bool      // it is under way
 	deadline time.Time // until when it is waited for, once it is under way
-	waiting  []*scrape
+	waiting  []*Round
 }
 
 // worker runs what is in the queue until it is empty or another worker took over.
@@ -88,8 +88,10 @@ func (s *Set) relieve(seen int) int {
 	return s.taken
 }
 
-// A scrape is one that waits for runs. It is used again for another.
-type scrape struct {
+// A Round is a scrape, from when it sends for its collectors until it has what they said. It is used again for another.
+type Round struct {
+	set      *Set
+	names    []string
 	ctx      context.Context
 	begin    time.Time
 	deadline time.Time
@@ -102,7 +104,7 @@ type scrape struct {
 }
 
 // join makes the scrape wait for the run that is under way, unless that had its time already, or for the next.
-func (w *scrape) join(s *Set, one *seat) {
+func (w *Round) join(one *seat) {
 	late := one.begun && !w.begin.Before(one.deadline)
 	w.seats, w.overdue = append(w.seats, one), append(w.overdue, late)
 	if late {
@@ -112,12 +114,12 @@ func (w *scrape) join(s *Set, one *seat) {
 	one.waiting = append(one.waiting, w)
 	if !one.due {
 		one.due = true
-		s.queue = append(s.queue, one)
+		w.set.queue = append(w.set.queue, one)
 	}
 }
 
 // wait waits until all runs are done or had their time, and meanwhile sees to it that those in the queue get theirs.
-func (s *Set) wait(w *scrape) {
+func (s *Set) wait(w *Round) {
 	for seen := -1; ; {
 		s.mu.Lock()
 		seen = s.relieve(seen)
@@ -141,7 +143,7 @@ func (s *Set) wait(w *scrape) {
 }
 
 // giveUp leaves the runs that had their time, and says how long the next of the others still has.
-func (s *Set) giveUp(w *scrape, now time.Time) time.Duration {
+func (s *Set) giveUp(w *Round, now time.Time) time.Duration {
 	patience := w.deadline.Sub(now)
 	for i, one := range w.seats {
 		place := slices.Index(one.waiting, w)

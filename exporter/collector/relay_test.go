@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/hearth-monitoring/hearth/exporter/text"
 )
 
@@ -44,7 +46,7 @@ func TestManyScrapes(t *testing.T) {
 					budget = 10 * time.Millisecond
 				}
 				names := set.Names()[n%4:]
-				answer := string(set.Scrape(nil, names, budget))
+				answer := string(set.Run(names, budget).AppendTo(nil))
 				for _, name := range names {
 					said := strings.Contains(answer, "value"+name[1:]+" 1\n")
 					succeeded := strings.Contains(answer, fmt.Sprintf("node_scrape_collector_success{collector=%q} 1\n", name))
@@ -61,7 +63,7 @@ func TestManyScrapes(t *testing.T) {
 	wg.Wait()
 	t.Logf("%d overdue", overdue.Load()) // also of scrapes that joined one with less time
 	eventually(t, "all collectors answer", func() bool {
-		return !strings.Contains(string(set.Scrape(nil, set.Names(), 0)), "\"} 0\n")
+		return !strings.Contains(string(set.Run(set.Names(), 0).AppendTo(nil)), "\"} 0\n")
 	})
 	eventually(t, "all workers are gone", func() bool { return runtime.NumGoroutine() <= goroutines })
 	if len(set.queue) > 0 || set.working != 0 {
@@ -84,10 +86,36 @@ func TestNobodyWaits(t *testing.T) {
 	set.mu.Unlock()
 	set.workers, set.working = 1, 1
 	set.worker(1)
-	if calls != 0 || !strings.Contains(string(set.end(set.collect(nil, w), w, set.Names())), `success{collector="counted"} 0`) {
+	if calls != 0 || !strings.Contains(string(set.end(set.collect(nil, w), w)), `success{collector="counted"} 0`) {
 		t.Errorf("%d calls for nobody", calls)
 	}
 	if got := scraped(t, set, set.Names()...); calls != 1 || successes(got)["counted"] != "1" {
 		t.Errorf("%d calls, then:\n%s", calls, got)
+	}
+}
+
+// TestStatIsReadOnce has cpu and stat read the same file: once a scrape, and anew in the next.
+func TestStatIsReadOnce(t *testing.T) {
+	dir := t.TempDir()
+	path := dir + "/stat"
+	write := func(boot string) {
+		writeFile(t, path, "cpu0 1 2 3 4 5 6 7 8 9 10\nintr 1\nctxt 1\nbtime "+boot+"\nprocesses 1\nprocs_running 1\nprocs_blocked 0\n")
+	}
+	reader := &statReader{last: newProcStat(Host{Proc: dir})}
+	var first, second procStat
+	read := func(ctx context.Context, into *procStat) uint64 {
+		if err := reader.read(ctx, into); err != nil {
+			t.Fatal(err)
+		}
+		return into.values[3]
+	}
+	one, end := context.WithCancel(t.Context())
+	defer end()
+	write("1")
+	got := []uint64{read(one, &first)}
+	write("2")
+	got = append(got, read(one, &second), read(t.Context(), &second), read(one, &first), read(one, &first))
+	if diff := cmp.Diff([]uint64{1, 1, 2, 2, 2}, got); diff != "" || len(second.cpus) != 1 {
+		t.Errorf("%d CPUs (-want +got):\n%s", len(second.cpus), diff)
 	}
 }

@@ -29,7 +29,7 @@ type Set struct {
 	queue             []*seat           // whose turn comes
 	taken             int               // seats that were taken out of it
 	workers, working  int               // how many there were, and which of them takes seats out of the queue; none if 0
-	spare             []*scrape         // to be used again
+	spare             []*Round          // to be used again
 }
 
 // A seat is a collector and what its last finished run said. Scrapes copy from it, so that the next run, which may begin
@@ -94,9 +94,10 @@ func (s *Set) Select(collect, exclude []string) ([]string, error) {
 	return slices.DeleteFunc(s.Names(), func(name string) bool { return slices.Contains(exclude, name) }), nil
 }
 
-// Scrape runs the named collectors, waits until each has answered or has had its time, and appends what they said to b. It
-// takes at most the set's timeout, and less if budget, which is what the scraper allows, is above zero and shorter.
-func (s *Set) Scrape(b []byte, names []string, budget time.Duration) []byte {
+// Run runs the named collectors and waits until each has answered or has had its time. It takes at most the set's timeout,
+// and less if budget, which is what the scraper allows, is above zero and shorter. The round must be taken with AppendTo,
+// once.
+func (s *Set) Run(names []string, budget time.Duration) *Round {
 	timeout := s.timeout
 	if budget > 0 {
 		timeout = min(timeout, budget)
@@ -107,20 +108,25 @@ func (s *Set) Scrape(b []byte, names []string, budget time.Duration) []byte {
 
 	w := s.begin(ctx, names, begin, begin.Add(timeout))
 	s.wait(w)
-	b = s.collect(b, w)
+	return w
+}
+
+// AppendTo appends what the collectors said, and how each did, to b, which has what was said before them.
+func (w *Round) AppendTo(b []byte) []byte {
+	b = w.set.collect(b, w)
 	for i, one := range w.seats {
 		if !w.overdue[i] {
 			b = one.admit(b, &w.results[i])
 		}
 	}
-	return s.end(b, w, names)
+	return w.set.end(b, w)
 }
 
 // begin sends for the named collectors.
-func (s *Set) begin(ctx context.Context, names []string, begin, deadline time.Time) *scrape {
+func (s *Set) begin(ctx context.Context, names []string, begin, deadline time.Time) *Round {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var w *scrape
+	var w *Round
 	if n := len(s.spare); n > 0 {
 		w, s.spare = s.spare[n-1], s.spare[:n-1]
 		select {
@@ -128,18 +134,18 @@ func (s *Set) begin(ctx context.Context, names []string, begin, deadline time.Ti
 		default:
 		}
 	} else {
-		w = &scrape{done: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}
+		w = &Round{set: s, done: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}
 	}
-	w.ctx, w.begin, w.deadline, w.pending = ctx, begin, deadline, 0
+	w.ctx, w.names, w.begin, w.deadline, w.pending = ctx, names, begin, deadline, 0
 	w.seats, w.overdue, w.results = w.seats[:0], w.overdue[:0], w.results[:0]
 	for _, name := range names {
-		w.join(s, s.seats[name])
+		w.join(s.seats[name])
 	}
 	return w
 }
 
 // collect appends what the collectors said. Nothing of a late run is taken, not even what it has so far.
-func (s *Set) collect(b []byte, w *scrape) []byte {
+func (s *Set) collect(b []byte, w *Round) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, one := range w.seats {
@@ -203,7 +209,7 @@ func (s *seat) admit(b []byte, r *result) []byte {
 }
 
 // end appends how each collector did, and logs where that changed.
-func (s *Set) end(b []byte, w *scrape, names []string) []byte {
+func (s *Set) end(b []byte, w *Round) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.duration.Reset()
@@ -224,10 +230,10 @@ func (s *Set) end(b []byte, w *scrape, names []string) []byte {
 		if r.dropped > 0 {
 			s.dropped.Put(float64(r.dropped), label)
 		}
-		s.note(names[i], r.err)
-		s.noteDropped(names[i], r.dropped)
+		s.note(w.names[i], r.err)
+		s.noteDropped(w.names[i], r.dropped)
 	}
-	w.ctx = nil
+	w.ctx, w.names = nil, nil
 	s.spare = append(s.spare, w)
 	for _, f := range []*text.Family{s.duration, s.success, s.left, s.dropped} {
 		b = f.AppendTo(b)

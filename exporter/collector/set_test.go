@@ -182,7 +182,7 @@ func TestBudget(t *testing.T) {
 		return ctx.Err()
 	}, nil})
 	begin := time.Now()
-	got := normal(t, set.Scrape(nil, set.Names(), 50*time.Millisecond))
+	got := normal(t, set.Run(set.Names(), 50*time.Millisecond).AppendTo(nil))
 	if took := time.Since(begin); took > 10*time.Second || successes(got)["slow"] != "0" {
 		t.Errorf("took %s:\n%s", took, got)
 	}

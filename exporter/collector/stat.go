@@ -11,6 +11,7 @@ import (
 )
 
 type stat struct {
+	reader   *statReader
 	stat     procStat
 	fields   [6]*text.Family // by statKeys
 	softirqs *text.Family
@@ -21,7 +22,7 @@ func declareStat(flags *flag.FlagSet) factory {
 	softirq := flags.Bool("collector.stat.softirq", false, "Export softirq calls per vector.")
 	return func(h Host, _ *slog.Logger) (Collector, error) {
 		c := &stat{
-			stat: newProcStat(h),
+			reader: h.stat,
 			fields: [6]*text.Family{
 				text.Counter("node_intr_total", "Total number of interrupts serviced."),
 				text.Counter("node_context_switches_total", "Total number of context switches."),
@@ -43,8 +44,8 @@ func declareStat(flags *flag.FlagSet) factory {
 
 func (c *stat) Families() []*text.Family { return append(c.fields[:], c.softirqs) }
 
-func (c *stat) Update(context.Context) error {
-	if err := c.stat.read(); err != nil {
+func (c *stat) Update(ctx context.Context) error {
+	if err := c.reader.read(ctx, &c.stat); err != nil {
 		return err
 	}
 	var missing []string

@@ -155,7 +155,7 @@ mine 7
 	others := []byte("# HELP go_threads Number of OS threads created.\n# TYPE go_threads gauge\ngo_threads 3\n")
 	var got string
 	for range 3 {
-		got = normal(t, set.Scrape(others, set.Names(), 0)) // which refuses a metric or a heading that is there twice
+		got = normal(t, set.Run(set.Names(), 0).AppendTo(others)) // which refuses a metric or a heading that is there twice
 	}
 	for _, want := range []string{"node_load1 0.", "go_threads 3\n", "node_load_count 7\n", "\nmine 7\n", "node_textfile_scrape_error 1\n",
 		`node_scrape_collector_success{collector="textfile"} 0`, `node_scrape_collector_success{collector="loadavg"} 1`} {
