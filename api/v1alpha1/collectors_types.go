@@ -2,15 +2,16 @@ package v1alpha1
 
 // CollectorName is the name of a collector, as in node_scrape_collector_success{collector="..."}.
 //
-// +kubebuilder:validation:Enum=arp;bonding;buddyinfo;cgroups;conntrack;cpu;cpufreq;diskstats;dmi;edac;entropy;filefd;filesystem;hwmon;interrupts;ksmd;loadavg;mdadm;meminfo;netclass;netdev;netstat;nfs;nfsd;nvme;os;powersupplyclass;pressure;processes;qdisc;schedstat;selinux;sockstat;softirqs;softnet;stat;tcpstat;textfile;thermal_zone;time;timex;udp_queues;uname;vmstat;watchdog;xfs;zoneinfo
+// +kubebuilder:validation:Enum=arp;bonding;buddyinfo;cgroups;conntrack;cpu;cpufreq;diskstats;dmi;edac;entropy;ethtool;filefd;filesystem;hwmon;interrupts;ksmd;loadavg;mdadm;meminfo;netclass;netdev;netstat;nfs;nfsd;nvme;os;powersupplyclass;pressure;processes;qdisc;schedstat;selinux;sockstat;softirqs;softnet;stat;systemd;tcpstat;textfile;thermal_zone;time;timex;udp_queues;uname;vmstat;watchdog;xfs;zoneinfo
 type CollectorName string
 
 // Collectors says what the exporter collects. A change takes effect within about a minute, which the kubelet needs to
 // bring it into the pods, and restarts nothing; only what needs another directory of the host, or no longer needs one,
 // is a rolling update.
 type Collectors struct {
-	// enable names collectors to switch on that are off by default: buddyinfo, cgroups, interrupts, ksmd, processes, qdisc
-	// (which needs hostNetwork), softirqs, tcpstat, zoneinfo. slabinfo can't be had: /proc/slabinfo is for root alone.
+	// enable names collectors to switch on that are off by default: buddyinfo, cgroups, ethtool and qdisc
+	// (which need hostNetwork), interrupts, ksmd, processes, softirqs, systemd, tcpstat, zoneinfo. slabinfo can't be had:
+	// /proc/slabinfo is for root alone.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=64
@@ -40,6 +41,9 @@ type Collectors struct {
 	// diskstats takes in or leaves out block devices.
 	// +optional
 	Diskstats *DeviceFilter `json:"diskstats,omitempty"`
+	// ethtool takes in or leaves out network interfaces and their statistics.
+	// +optional
+	Ethtool *EthtoolCollector `json:"ethtool,omitempty"`
 	// filesystem takes in or leaves out file systems.
 	// +optional
 	Filesystem *FilesystemCollector `json:"filesystem,omitempty"`
@@ -61,6 +65,9 @@ type Collectors struct {
 	// stat adds what costs more.
 	// +optional
 	Stat *StatCollector `json:"stat,omitempty"`
+	// systemd takes in or leaves out units.
+	// +optional
+	Systemd *SystemdCollector `json:"systemd,omitempty"`
 	// textfile collects what others leave in files.
 	// +optional
 	Textfile *TextfileCollector `json:"textfile,omitempty"`
@@ -69,7 +76,7 @@ type Collectors struct {
 	Vmstat *FieldsCollector `json:"vmstat,omitempty"`
 }
 
-// Regexp is an RE2 expression. It is not anchored, and it replaces the exporter's default.
+// Regexp is an RE2 expression. It is not anchored unless said otherwise, and it replaces the exporter's default.
 //
 // +kubebuilder:validation:MaxLength=1024
 type Regexp string
@@ -116,6 +123,25 @@ type HwmonCollector struct {
 	// sensorExclude leaves out these sensors, named CHIP;SENSOR.
 	// +optional
 	SensorExclude Regexp `json:"sensorExclude,omitempty"`
+}
+
+// EthtoolCollector says which network interfaces are asked for statistics, and for which.
+type EthtoolCollector struct {
+	DeviceFilter `json:",inline"`
+	// metricsInclude takes in the statistics of these names and no others.
+	// +optional
+	MetricsInclude Regexp `json:"metricsInclude,omitempty"`
+}
+
+// SystemdCollector says which units are collected. Both expressions must match the whole name; a unit that both match is
+// left out.
+type SystemdCollector struct {
+	// unitInclude takes in the units of these names and no others.
+	// +optional
+	UnitInclude Regexp `json:"unitInclude,omitempty"`
+	// unitExclude leaves out the units of these names; automounts, devices, mounts, scopes and slices if left out.
+	// +optional
+	UnitExclude Regexp `json:"unitExclude,omitempty"`
 }
 
 // NetclassCollector says which network interfaces are collected.

@@ -108,7 +108,7 @@ type NodeExporterStatus struct {
 	Up *int32 `json:"up,omitempty"`
 	// unassigned are the nodes that no pool takes, though nobody said that none should. The condition Covered says why.
 	// +optional
-	Unassigned UnassignedNodes `json:"unassigned"`
+	Unassigned *UnassignedNodes `json:"unassigned,omitempty"`
 	// pools has the same numbers for each pool.
 	// +optional
 	// +listType=map

@@ -47,6 +47,9 @@ type collectorSettings struct {
 	FSTypesExclude     v1alpha1.Regexp `yaml:"fs-types-exclude,omitempty"`
 	ChipInclude        v1alpha1.Regexp `yaml:"chip-include,omitempty"`
 	ChipExclude        v1alpha1.Regexp `yaml:"chip-exclude,omitempty"`
+	MetricsInclude     v1alpha1.Regexp `yaml:"metrics-include,omitempty"`
+	UnitInclude        v1alpha1.Regexp `yaml:"unit-include,omitempty"`
+	UnitExclude        v1alpha1.Regexp `yaml:"unit-exclude,omitempty"`
 	SensorInclude      v1alpha1.Regexp `yaml:"sensor-include,omitempty"`
 	SensorExclude      v1alpha1.Regexp `yaml:"sensor-exclude,omitempty"`
 }
@@ -109,6 +112,14 @@ func special(c v1alpha1.Collectors, edit func(string, func(*collectorSettings)))
 		edit("hwmon", func(s *collectorSettings) {
 			s.ChipInclude, s.ChipExclude, s.SensorInclude, s.SensorExclude = h.ChipInclude, h.ChipExclude, h.SensorInclude, h.SensorExclude
 		})
+	}
+	if e := c.Ethtool; e != nil {
+		edit("ethtool", func(s *collectorSettings) {
+			s.DeviceInclude, s.DeviceExclude, s.MetricsInclude = e.DeviceInclude, e.DeviceExclude, e.MetricsInclude
+		})
+	}
+	if u := c.Systemd; u != nil {
+		edit("systemd", func(s *collectorSettings) { s.UnitInclude, s.UnitExclude = u.UnitInclude, u.UnitExclude })
 	}
 	if c.CPU != nil {
 		edit("cpu", func(s *collectorSettings) { s.Info = c.CPU.Info })

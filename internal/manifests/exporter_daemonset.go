@@ -44,6 +44,9 @@ func hostMounts(pool stack.Pool) []hostMount {
 	if pool.Access.Udev {
 		out = append(out, below("udev", "/run/udev"))
 	}
+	if pool.Access.DBus {
+		out = append(out, below("dbus", "/run/dbus"))
+	}
 	if pool.Access.Textfile != "" {
 		out = append(out, below("textfile", pool.Access.Textfile))
 	}

@@ -15,6 +15,8 @@ import (
 type Access struct {
 	// Sys is /sys, Root is /, and Udev is /run/udev.
 	Sys, Root, Udev bool
+	// DBus is /run/dbus, where systemd can be asked.
+	DBus bool
 	// Textfile is the directory in which others leave metrics, if it is read.
 	Textfile string
 }
@@ -23,7 +25,7 @@ type Access struct {
 type collector struct {
 	byDefault bool
 	access    Access
-	// hostNetwork: it asks the kernel over netlink, which answers for the asker's own network.
+	// hostNetwork: it asks the kernel by other ways than files, which answers for the asker's own network.
 	hostNetwork bool
 }
 
@@ -39,9 +41,9 @@ func collectors() map[v1alpha1.CollectorName]collector {
 		out[name] = collector{byDefault: true, access: access(name)}
 	}
 	for _, name := range []v1alpha1.CollectorName{
-		"buddyinfo", "cgroups", "interrupts", "ksmd", "processes", "qdisc", "softirqs", "tcpstat", "zoneinfo",
+		"buddyinfo", "cgroups", "ethtool", "interrupts", "ksmd", "processes", "qdisc", "softirqs", "systemd", "tcpstat", "zoneinfo",
 	} {
-		out[name] = collector{access: access(name), hostNetwork: name == "qdisc"}
+		out[name] = collector{access: access(name), hostNetwork: name == "qdisc" || name == "ethtool"}
 	}
 	return out
 }
@@ -49,12 +51,13 @@ func collectors() map[v1alpha1.CollectorName]collector {
 func access(name v1alpha1.CollectorName) Access {
 	return Access{
 		Sys: slices.Contains([]v1alpha1.CollectorName{
-			"bonding", "cpu", "cpufreq", "diskstats", "dmi", "edac", "hwmon", "ksmd", "mdadm", "netclass", "netdev", "nvme",
+			"bonding", "cpu", "cpufreq", "diskstats", "dmi", "edac", "ethtool", "hwmon", "ksmd", "mdadm", "netclass", "netdev", "nvme",
 			"powersupplyclass", "selinux", "thermal_zone", "time", "watchdog", "xfs",
 		}, name),
 		// The last four read files of /etc, which are often links to somewhere else below the root.
 		Root: slices.Contains([]v1alpha1.CollectorName{"filesystem", "os", "selinux", "time", "uname"}, name),
 		Udev: name == "diskstats",
+		DBus: name == "systemd",
 	}
 }
 
@@ -78,6 +81,7 @@ func AccessOf(c v1alpha1.Collectors) Access {
 		out.Sys = out.Sys || known.access.Sys
 		out.Root = out.Root || known.access.Root
 		out.Udev = out.Udev || known.access.Udev
+		out.DBus = out.DBus || known.access.DBus
 		if name == "textfile" && c.Textfile != nil {
 			out.Textfile = c.Textfile.Directory
 		}
@@ -97,7 +101,7 @@ func checkCollectors(c *v1alpha1.Collectors, hostNetwork bool, path *field.Path)
 			errs = append(errs, field.Invalid(at, name, "is in disable too: take it out of one of them"))
 		}
 		if known[name].hostNetwork && !hostNetwork {
-			errs = append(errs, field.Invalid(at, name, "asks the kernel over netlink, which tells of the asker's own network: set spec.hostNetwork to true, or leave this collector off"))
+			errs = append(errs, field.Invalid(at, name, "asks the kernel, which tells of the asker's own network: set spec.hostNetwork to true, or leave this collector off"))
 		}
 	}
 	if c.Timeout != "" {
@@ -126,6 +130,10 @@ func filtersOf(c *v1alpha1.Collectors) []filter {
 	}
 	device("arp", c.ARP)
 	device("diskstats", c.Diskstats)
+	if e := c.Ethtool; e != nil {
+		device("ethtool", &e.DeviceFilter)
+		out = append(out, filter{collector: "ethtool", includeName: "metricsInclude", include: e.MetricsInclude})
+	}
 	if f := c.Filesystem; f != nil {
 		out = append(out, filter{"filesystem", "mountPointsInclude", "mountPointsExclude", f.MountPointsInclude, f.MountPointsExclude},
 			filter{"filesystem", "fsTypesInclude", "fsTypesExclude", f.FSTypesInclude, f.FSTypesExclude})
@@ -142,6 +150,10 @@ func filtersOf(c *v1alpha1.Collectors) []filter {
 		out = append(out, filter{collector: "netstat", includeName: "fields", include: n.Fields})
 	}
 	device("qdisc", c.Qdisc)
+	if s := c.Systemd; s != nil { // these two go together
+		out = append(out, filter{collector: "systemd", includeName: "unitInclude", include: s.UnitInclude},
+			filter{collector: "systemd", excludeName: "unitExclude", exclude: s.UnitExclude})
+	}
 	if v := c.Vmstat; v != nil {
 		out = append(out, filter{collector: "vmstat", includeName: "fields", include: v.Fields})
 	}

@@ -133,8 +133,8 @@ func scrapedCondition(o Exporter, ready int32) metav1.Condition {
 	return condition(kind, true, v1alpha1.ReasonScraped, fmt.Sprintf("%s scraped by %s", count(int(ready), "exporter"), count(len(o.Scrapes), "server")))
 }
 
-func unassigned(left []stack.LeftOut) v1alpha1.UnassignedNodes {
-	out := v1alpha1.UnassignedNodes{Count: int32(len(left))}
+func unassigned(left []stack.LeftOut) *v1alpha1.UnassignedNodes {
+	out := &v1alpha1.UnassignedNodes{Count: int32(len(left))}
 	for _, l := range left[:min(len(left), maxNodesNamed)] {
 		out.Nodes = append(out.Nodes, l.Node)
 	}

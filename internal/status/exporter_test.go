@@ -141,7 +141,7 @@ func TestExporterNumbers(t *testing.T) {
 	checkKstatus(t, got.Conditions)
 	got.Conditions = nil
 	want := v1alpha1.NodeExporterStatus{ObservedGeneration: generation, Nodes: 5, Ready: 4, Up: new(int32(3)),
-		Unassigned: v1alpha1.UnassignedNodes{Count: 12, Nodes: []string{"n0", "n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8", "n9"}},
+		Unassigned: &v1alpha1.UnassignedNodes{Count: 12, Nodes: []string{"n0", "n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8", "n9"}},
 		Pools: []v1alpha1.NodePoolStatus{
 			{Name: "default", DaemonSet: "node-exporter-node", Nodes: 3, Ready: 3, Updated: 1, Up: new(int32(1))},
 			{Name: "gpu", DaemonSet: "node-exporter-node-gpu", Nodes: 2, Ready: 1, Updated: 2, Up: new(int32(1))},
