@@ -30,6 +30,9 @@ import (
 // prometheusVersion is what a PrometheusServer runs that names neither version nor image.
 const prometheusVersion = "3.15.0"
 
+// alertmanagerVersion is the same for its Alertmanager.
+const alertmanagerVersion = "0.31.1"
+
 // version is stamped by the build.
 var version = "dev"
 
@@ -110,7 +113,7 @@ func run(o options) error {
 		return fmt.Errorf("set up: %w", err)
 	}
 	ctx := ctrl.SetupSignalHandler()
-	images := stack.Images{Hearth: o.image, PrometheusVersion: prometheusVersion}
+	images := stack.Images{Hearth: o.image, PrometheusVersion: prometheusVersion, AlertmanagerVersion: alertmanagerVersion}
 	if err := errors.Join(register(ctx, mgr, images), o.answer(mgr, keeper, images)); err != nil {
 		return fmt.Errorf("set up: %w", err)
 	}

@@ -48,6 +48,8 @@ type served struct {
 	rest, later time.Duration
 
 	settled settled
+
+	notifier notifier
 }
 
 // of is what is known of a server; nothing, if it is not the one of this UID.

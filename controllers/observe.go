@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -19,10 +20,22 @@ import (
 // observe reads what runs of a server and has its replicas followed from now on.
 func (r *PrometheusServerReconciler) observe(ctx context.Context, s *stack.Stack, revision int64) (*status.Server, error) {
 	out := &status.Server{Replicas: s.Replicas, Revision: revision, Verdicts: s.Rules.Verdicts}
-	key := client.ObjectKey{Namespace: s.Namespace, Name: s.Names.Base}
+	out.Alerts = status.AlertPath{Server: s.Namespace + "/" + s.Name, Missing: s.Alertmanagers.Missing}
+	for _, target := range s.Alertmanagers.Targets {
+		out.Alerts.Targets += len(target.Hosts)
+	}
+	for _, secret := range slices.Sorted(maps.Keys(s.Alertmanagers.Secrets)) {
+		out.Needs = append(out.Needs, fmt.Sprintf("Secret %q with %v", secret, s.Alertmanagers.Secrets[secret]))
+	}
+	set := PodSet{Server: client.ObjectKey{Namespace: s.Namespace, Name: s.Name}, Part: prometheusPart}
+	return out, r.observeSet(ctx, s.Namespace, s.Names.Base, s.Selector, set, out)
+}
+
+// observeSet reads what runs of one StatefulSet.
+func (r *PrometheusServerReconciler) observeSet(ctx context.Context, namespace, name string, selector map[string]string, part PodSet, out *status.Server) error {
 	var set appsv1.StatefulSet
-	if err := r.Get(ctx, key, &set); client.IgnoreNotFound(err) != nil {
-		return nil, fmt.Errorf("get StatefulSet %q: %w", key.Name, err)
+	if err := r.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &set); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("get StatefulSet %q: %w", name, err)
 	}
 	// Until the StatefulSet controller has seen the newest template, its numbers are of another one.
 	if set.Status.ObservedGeneration == set.Generation {
@@ -31,11 +44,11 @@ func (r *PrometheusServerReconciler) observe(ctx context.Context, s *stack.Stack
 			out.Updated = set.Status.Replicas
 		}
 	}
-	pods, err := r.pods(ctx, s, &set)
+	pods, err := r.pods(ctx, namespace, selector, &set)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r.Replicas.Track(PodSet{Server: client.ObjectKey{Namespace: s.Namespace, Name: s.Name}, Part: prometheusPart}, pods)
+	r.Replicas.Track(part, pods)
 	for i := range pods {
 		pod := &pods[i]
 		out.Asking = out.Asking || status.PodReady(pod) && r.Replicas.Asking(pod.UID)
@@ -43,18 +56,15 @@ func (r *PrometheusServerReconciler) observe(ctx context.Context, s *stack.Stack
 			Name: pod.Name, Ready: status.PodReady(pod), Waiting: status.PodWaiting(pod), Report: r.Replicas.Report(pod.UID),
 		})
 	}
-	claims, err := r.claims(ctx, s)
-	if err != nil {
-		return nil, err
-	}
+	claims, err := r.claims(ctx, namespace, name, selector)
 	out.Claims = sizes(claims)
-	return out, nil
+	return err
 }
 
-// pods are those of the server's StatefulSet, by name.
-func (r *PrometheusServerReconciler) pods(ctx context.Context, s *stack.Stack, set *appsv1.StatefulSet) ([]corev1.Pod, error) {
+// pods are those of a StatefulSet, by name.
+func (r *PrometheusServerReconciler) pods(ctx context.Context, namespace string, selector map[string]string, set *appsv1.StatefulSet) ([]corev1.Pod, error) {
 	var list corev1.PodList
-	if err := r.List(ctx, &list, client.InNamespace(s.Namespace), client.MatchingLabels(s.Selector)); err != nil {
+	if err := r.List(ctx, &list, client.InNamespace(namespace), client.MatchingLabels(selector)); err != nil {
 		return nil, fmt.Errorf("list pods: %w", err)
 	}
 	pods := slices.DeleteFunc(list.Items, func(p corev1.Pod) bool { return !metav1.IsControlledBy(&p, set) })
@@ -62,14 +72,14 @@ func (r *PrometheusServerReconciler) pods(ctx context.Context, s *stack.Stack, s
 	return pods, nil
 }
 
-// claims are the server's, those of replicas that are scaled away included, by name.
-func (r *PrometheusServerReconciler) claims(ctx context.Context, s *stack.Stack) ([]corev1.PersistentVolumeClaim, error) {
+// claims are those of a StatefulSet, those of replicas that are scaled away included, by name.
+func (r *PrometheusServerReconciler) claims(ctx context.Context, namespace, set string, selector map[string]string) ([]corev1.PersistentVolumeClaim, error) {
 	var list corev1.PersistentVolumeClaimList
-	if err := r.List(ctx, &list, client.InNamespace(s.Namespace), client.MatchingLabels(s.Selector)); err != nil {
+	if err := r.List(ctx, &list, client.InNamespace(namespace), client.MatchingLabels(selector)); err != nil {
 		return nil, fmt.Errorf("list claims: %w", err)
 	}
 	claims := slices.DeleteFunc(list.Items, func(c corev1.PersistentVolumeClaim) bool {
-		return !strings.HasPrefix(c.Name, manifests.DataClaim+"-"+s.Names.Base+"-")
+		return !strings.HasPrefix(c.Name, manifests.DataClaim+"-"+set+"-")
 	})
 	slices.SortFunc(claims, func(a, b corev1.PersistentVolumeClaim) int { return strings.Compare(a.Name, b.Name) })
 	return claims, nil

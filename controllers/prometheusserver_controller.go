@@ -100,7 +100,11 @@ func (r *PrometheusServerReconciler) reconcile(ctx context.Context, ps *v1alpha1
 	if err != nil {
 		return nil, &status.Invalid{Err: err}
 	}
-	objects, err := manifests.Server(s, files)
+	amFiles, problem, err := renderAlertmanager(s, &known.notifier)
+	if err != nil {
+		return nil, &status.Invalid{Err: err}
+	}
+	objects, err := manifests.Server(s, files, amFiles)
 	if err != nil {
 		return nil, &status.Invalid{Err: err}
 	}
@@ -120,18 +124,33 @@ func (r *PrometheusServerReconciler) reconcile(ctx context.Context, ps *v1alpha1
 	if err != nil {
 		return nil, err
 	}
+	if observed.Alertmanager, err = r.observeAlertmanager(ctx, s, amFiles); err != nil {
+		return nil, err
+	}
+	if observed.Alertmanager != nil {
+		observed.Alertmanager.Problem, observed.Alerts.Own = problem, observed.Alertmanager.Pods
+		observed.Asking = observed.Asking || observed.Alertmanager.Asking
+	}
 	return observed, aerr
 }
 
 // bequeath settles what becomes of the claims when the server is deleted: they go with it if it owns them.
 func (r *PrometheusServerReconciler) bequeath(ctx context.Context, ps *v1alpha1.PrometheusServer, s *stack.Stack) error {
-	claims, err := r.claims(ctx, s)
+	err := r.bequeathSet(ctx, ps, s.Names.Base, s.Selector, s.Storage.WhenDeleted)
+	if s.Alertmanager != nil {
+		err = errors.Join(err, r.bequeathSet(ctx, ps, s.Alertmanager.Names.Base, s.Alertmanager.Selector, s.Alertmanager.Storage.WhenDeleted))
+	}
+	return err
+}
+
+func (r *PrometheusServerReconciler) bequeathSet(ctx context.Context, ps *v1alpha1.PrometheusServer, set string, selector map[string]string, policy v1alpha1.ClaimPolicy) error {
+	claims, err := r.claims(ctx, ps.Namespace, set, selector)
 	if err != nil {
 		return err
 	}
 	var errs []error
 	for i := range claims {
-		errs = append(errs, r.applier(nil).own(ctx, ps, &claims[i], s.Storage.WhenDeleted == v1alpha1.ClaimDelete))
+		errs = append(errs, r.applier(nil).own(ctx, ps, &claims[i], policy == v1alpha1.ClaimDelete))
 	}
 	return errors.Join(errs...)
 }
@@ -160,6 +179,7 @@ func (r *PrometheusServerReconciler) tell(ctx context.Context, server types.Name
 func (r *PrometheusServerReconciler) forget(ctx context.Context, server types.NamespacedName) {
 	r.memory.forget(server)
 	r.Replicas.Track(PodSet{Server: server, Part: prometheusPart}, nil)
+	r.Replicas.Track(alertmanagerPods(server), nil)
 	r.Ledger.Forget(ctx, server)
 	r.Alerts.Forget(server)
 	r.Routes.Forget(server)
@@ -188,6 +208,7 @@ func (r *PrometheusServerReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	b := ctrl.NewControllerManagedBy(mgr).
 		WithOptions(sideBySide()).
 		For(&v1alpha1.PrometheusServer{}).
+		Watches(&v1alpha1.PrometheusServer{}, r.referring(), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.NodeExporter{}, all, builder.WithPredicates(selectable())).
 		Watches(&v1alpha1.AlertRule{}, ofRule, builder.WithPredicates(noticed(leaving(), touch))).
 		WatchesMetadata(&corev1.Namespace{}, all, builder.WithPredicates(noticed(r.Namespaces.changes(), touch))).

@@ -113,6 +113,19 @@ func (r *Replicas) Report(pod types.UID) *replica.Report {
 	return nil
 }
 
+// Reports are the newest reports of a set's pods, of those that have one.
+func (r *Replicas) Reports(set PodSet) []*replica.Report {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []*replica.Report
+	for _, t := range r.pods {
+		if t.set == set && t.report != nil {
+			out = append(out, t.report)
+		}
+	}
+	return out
+}
+
 // Asking is true while the first request to a pod is under way. A verdict on that pod would be a guess, and is not needed:
 // the answer, or that there is none, comes as an event.
 func (r *Replicas) Asking(pod types.UID) bool {

@@ -120,7 +120,8 @@ type AlertmanagerStorage struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	StorageClassName *string `json:"storageClassName,omitempty"`
-	// whenDeleted says what becomes of the claims when the Alertmanager is no longer declared: Retain or Delete.
+	// whenDeleted says what becomes of the claims when the PrometheusServer is deleted: Retain or Delete. They stay when only
+	// alertmanager is taken out of its spec.
 	// +optional
 	// +kubebuilder:default=Retain
 	// +kubebuilder:validation:Enum=Retain;Delete

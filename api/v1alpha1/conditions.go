@@ -16,6 +16,8 @@ const (
 	ConditionTargetsHealthy = "TargetsHealthy"
 	// ConditionRulesAccepted (PrometheusServer) is False when a selected AlertRule was rejected.
 	ConditionRulesAccepted = "RulesAccepted"
+	// ConditionAlertmanagerReady (PrometheusServer) is True when the server's own Alertmanager runs as it is declared.
+	ConditionAlertmanagerReady = "AlertmanagerReady"
 	// ConditionValid (AlertRule) is True when Prometheus' own parser accepts every rule.
 	ConditionValid = "Valid"
 	// ConditionTested (AlertRule) is True when every unit test in spec.tests passed. Rules whose tests fail are not loaded.
@@ -74,4 +76,7 @@ const (
 	ReasonNodesUnassigned = "NodesUnassigned"
 	ReasonRouted          = "Routed"
 	ReasonNotRouted       = "NotRouted"
+
+	ReasonAlertmanagerNotReady = "AlertmanagerNotReady"
+	ReasonAlertmanagerMissing  = "AlertmanagerMissing"
 )

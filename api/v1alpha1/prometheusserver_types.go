@@ -228,6 +228,9 @@ type PrometheusServerStatus struct {
 	// alerts that are firing and pending; absent while no replica answers.
 	// +optional
 	Alerts *AlertsStatus `json:"alerts,omitempty"`
+	// alertmanager is the server's own; absent where none is declared.
+	// +optional
+	Alertmanager *AlertmanagerStatus `json:"alertmanager,omitempty"`
 	// claimed is the most that one of the claims asks for. spec.storage.size can be taken back to it, and not below.
 	// +optional
 	Claimed *resource.Quantity `json:"claimed,omitempty"`
@@ -237,7 +240,7 @@ type PrometheusServerStatus struct {
 	// +listMapKey=claim
 	// +kubebuilder:validation:MaxItems=16
 	Storage []ClaimStatus `json:"storage,omitempty"`
-	// conditions: Ready, Loaded, TargetsHealthy, RulesAccepted, and while they are true Reconciling and Stalled.
+	// conditions: Ready, Loaded, TargetsHealthy, RulesAccepted, with an Alertmanager AlertmanagerReady, and while they are true Reconciling and Stalled.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -349,6 +352,7 @@ type ClaimStatus struct {
 // +kubebuilder:printcolumn:name="Loaded",type=integer,JSONPath=`.status.configuration.loaded`
 // +kubebuilder:printcolumn:name="Targets",type=string,JSONPath=`.status.targets.summary`
 // +kubebuilder:printcolumn:name="Firing",type=integer,JSONPath=`.status.alerts.firing`
+// +kubebuilder:printcolumn:name="Alertmanager",type=string,JSONPath=`.status.alertmanager.ready`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Status",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 36",message="the name of a PrometheusServer can have at most 36 characters: the names of its pods are made from it"

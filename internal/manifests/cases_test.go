@@ -99,7 +99,16 @@ func renderServer(t *testing.T, in stack.Inputs) owned {
 	if err := files.Manifest.Verify(files.Parts); err != nil {
 		t.Error(err)
 	}
-	objects, err := manifests.Server(s, files)
+	var alertmanager *promconfig.Files
+	if s.Alertmanager != nil {
+		if alertmanager, err = new(promconfig.AlertmanagerRenderer).Render(s); err != nil {
+			t.Fatal(err)
+		}
+		if err := alertmanager.Manifest.Verify(alertmanager.Parts); err != nil {
+			t.Error(err)
+		}
+	}
+	objects, err := manifests.Server(s, files, alertmanager)
 	if err != nil {
 		t.Fatal(err)
 	}

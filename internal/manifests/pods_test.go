@@ -99,6 +99,12 @@ func checkVolume(t *testing.T, pod *corev1.PodSpec, v corev1.Volume, hostPaths b
 	t.Helper()
 	switch {
 	case v.EmptyDir != nil:
+	case v.Projected != nil:
+		for _, source := range v.Projected.Sources {
+			if source.Secret == nil || source.Secret.Optional != nil && *source.Secret.Optional {
+				t.Errorf("volume %s has something else than Secrets, or starts without one", v.Name)
+			}
+		}
 	case v.ConfigMap != nil && hostPaths:
 		if v.ConfigMap.Optional != nil && *v.ConfigMap.Optional {
 			t.Errorf("without ConfigMap %s the pod would start with other settings than those declared", v.ConfigMap.Name)
@@ -211,7 +217,7 @@ func checkMounts(t *testing.T, o manifests.Object, pod *corev1.PodSpec) {
 func checkDirectories(t *testing.T, c corev1.Container) {
 	t.Helper()
 	for _, arg := range c.Args {
-		for _, prefix := range []string{"--tls-dir=", "--basic-auth-dir=", "--dir=", "--storage.tsdb.path="} {
+		for _, prefix := range []string{"--tls-dir=", "--basic-auth-dir=", "--dir=", "--granted-dir=", "--storage.tsdb.path=", "--storage.path="} {
 			dir, ok := strings.CutPrefix(arg, prefix)
 			if ok && !slices.ContainsFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool { return m.MountPath == dir }) {
 				t.Errorf("container %s: nothing is mounted where %s says", c.Name, arg)
@@ -220,7 +226,8 @@ func checkDirectories(t *testing.T, c corev1.Container) {
 	}
 }
 
-// checkSelectors: a workload selects its own pods and no other's; a Service selects those of every workload of its owner.
+// checkSelectors: a workload selects its own pods and no other's, a Service those of every workload of its owner that has
+// its labels: a server's Services have nothing to do with its Alertmanager.
 func checkSelectors(t *testing.T, owner owned) {
 	t.Helper()
 	for _, o := range owner.objects {
@@ -240,7 +247,7 @@ func checkSelectors(t *testing.T, owner owned) {
 			default:
 				continue
 			}
-			want := kindOf(other) == "Service" || o == other
+			want := kindOf(other) == "Service" && other.GetLabels()["app.kubernetes.io/name"] == o.GetLabels()["app.kubernetes.io/name"] || o == other
 			if got := labels.SelectorFromSet(selector).Matches(labels.Set(template.Labels)); got != want || len(selector) == 0 {
 				t.Errorf("%s %s selects the pods of %s %s: %v, want %v", kindOf(other), other.GetName(), kindOf(o), o.GetName(), got, want)
 			}

@@ -21,8 +21,10 @@ type Object interface {
 
 // Server lists the objects of a PrometheusServer in the order in which they are applied: the parts before the manifest
 // that names them, and all that a pod needs before the pods.
-func Server(s *stack.Stack, files promconfig.Files) ([]Object, error) {
-	published, err := publishedObjects(s, files)
+//
+// The files of the Alertmanager are nil for a server without one.
+func Server(s *stack.Stack, files promconfig.Files, alertmanager *promconfig.Files) ([]Object, error) {
+	published, err := publishedObjects(serverMeta, s, s.Names.Base, files)
 	if err != nil {
 		return nil, fmt.Errorf("publish: %w", err)
 	}
@@ -38,7 +40,14 @@ func Server(s *stack.Stack, files promconfig.Files) ([]Object, error) {
 	if s.Replicas > 1 {
 		objects = append(objects, disruptionBudget(s))
 	}
-	return objects, nil
+	if s.Alertmanager == nil || alertmanager == nil {
+		return objects, nil
+	}
+	more, err := alertmanagerObjects(s, *alertmanager)
+	if err != nil {
+		return nil, fmt.Errorf("publish: %w", err)
+	}
+	return append(objects, more...), nil
 }
 
 func serverMeta(s *stack.Stack, name string) metav1.ObjectMeta {

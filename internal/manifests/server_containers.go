@@ -1,6 +1,8 @@
 package manifests
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -23,6 +25,8 @@ const (
 	webVolume       = "web"
 	tlsVolume       = "tls"
 	basicAuthVolume = "basic-auth"
+	// alertmanagersVolume has what external Alertmanagers ask for.
+	alertmanagersVolume = "alertmanagers"
 )
 
 func prometheusContainer(s *stack.Stack) corev1.Container {
@@ -63,7 +67,7 @@ func prometheusContainer(s *stack.Stack) corev1.Container {
 		VolumeMounts: append([]corev1.VolumeMount{
 			{Name: DataClaim, MountPath: dataDir},
 			{Name: configVolume, MountPath: configDir, ReadOnly: true},
-		}, webMounts(s, true)...),
+		}, slices.Concat(webMounts(s, true), secretsMounts(s.Alertmanagers.Secrets, alertmanagersVolume, promconfig.AlertmanagerSecretsDir))...),
 	}
 }
 
@@ -85,32 +89,7 @@ func reloaderContainer(s *stack.Stack) corev1.Container {
 	if s.Web.BasicAuthSecret != "" {
 		args = append(args, "--basic-auth-dir="+promconfig.BasicAuthDir)
 	}
-	return corev1.Container{
-		Name:          "reloader",
-		Image:         s.ReloaderImage,
-		Command:       []string{"/reloader"},
-		Args:          args,
-		RestartPolicy: new(corev1.ContainerRestartPolicyAlways),
-		Ports:         []corev1.ContainerPort{{Name: replica.PortName, ContainerPort: replica.Port, Protocol: corev1.ProtocolTCP}},
-		Resources: corev1.ResourceRequirements{
-			Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("10m"), corev1.ResourceMemory: resource.MustParse("32Mi")},
-			Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("256Mi")},
-		},
-		StartupProbe: &corev1.Probe{
-			ProbeHandler:  httpGet("/startup", replica.Port),
-			PeriodSeconds: 1,
-			// The first configuration may take as long as the API server is away; killing the reloader would not help.
-			FailureThreshold: 3600,
-		},
-		LivenessProbe: &corev1.Probe{
-			ProbeHandler:     httpGet("/healthz", replica.Port),
-			PeriodSeconds:    10,
-			TimeoutSeconds:   3,
-			FailureThreshold: 6,
-		},
-		SecurityContext: restricted(),
-		VolumeMounts:    append([]corev1.VolumeMount{{Name: configVolume, MountPath: configDir}}, webMounts(s, false)...),
-	}
+	return reloader(s.ReloaderImage, args, append([]corev1.VolumeMount{{Name: configVolume, MountPath: configDir}}, webMounts(s, false)...))
 }
 
 // webMounts are what protects the server's pages. Both containers read the Secrets; only the reloader writes the web
@@ -143,7 +122,7 @@ func serverVolumes(s *stack.Stack) []corev1.Volume {
 	if s.Web.BasicAuthSecret != "" {
 		out = append(out, secretVolume(basicAuthVolume, s.Web.BasicAuthSecret))
 	}
-	return out
+	return append(out, secretsVolumes(s.Alertmanagers.Secrets, alertmanagersVolume)...)
 }
 
 // secretVolume is not optional: a pod without the Secret does not start, rather than start unprotected.

@@ -10,13 +10,17 @@ import (
 
 // disruptionBudget lets a drain take one replica at a time.
 func disruptionBudget(s *stack.Stack) *policyv1.PodDisruptionBudget {
+	return oneAtATime(serverMeta(s, s.Names.Base), s.Selector)
+}
+
+func oneAtATime(meta metav1.ObjectMeta, selector map[string]string) *policyv1.PodDisruptionBudget {
 	one := intstr.FromInt32(1)
 	return &policyv1.PodDisruptionBudget{
 		TypeMeta:   metav1.TypeMeta{APIVersion: policyv1.SchemeGroupVersion.String(), Kind: "PodDisruptionBudget"},
-		ObjectMeta: serverMeta(s, s.Names.Base),
+		ObjectMeta: meta,
 		Spec: policyv1.PodDisruptionBudgetSpec{
 			MaxUnavailable: &one,
-			Selector:       &metav1.LabelSelector{MatchLabels: s.Selector},
+			Selector:       &metav1.LabelSelector{MatchLabels: selector},
 		},
 	}
 }

@@ -10,12 +10,12 @@ import (
 )
 
 // publishedObjects are the ConfigMaps that the reloader fetches, the manifest last.
-func publishedObjects(s *stack.Stack, files promconfig.Files) ([]Object, error) {
+func publishedObjects(meta func(*stack.Stack, string) metav1.ObjectMeta, s *stack.Stack, prefix string, files promconfig.Files) ([]Object, error) {
 	var out []Object
 	for _, name := range files.Manifest.Names() {
 		out = append(out, &corev1.ConfigMap{
 			TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
-			ObjectMeta: serverMeta(s, name),
+			ObjectMeta: meta(s, name),
 			BinaryData: map[string][]byte{bundle.PartKey: files.Parts[name]},
 		})
 	}
@@ -25,7 +25,7 @@ func publishedObjects(s *stack.Stack, files promconfig.Files) ([]Object, error) 
 	}
 	return append(out, &corev1.ConfigMap{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
-		ObjectMeta: serverMeta(s, bundle.ManifestName(s.Names.Base)),
+		ObjectMeta: meta(s, bundle.ManifestName(prefix)),
 		Data:       map[string]string{bundle.ManifestKey: string(text)},
 	}), nil
 }

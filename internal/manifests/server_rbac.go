@@ -11,25 +11,33 @@ import (
 )
 
 func serverAccount(s *stack.Stack) *corev1.ServiceAccount {
+	return account(serverMeta(s, s.Names.Base))
+}
+
+func account(meta metav1.ObjectMeta) *corev1.ServiceAccount {
 	return &corev1.ServiceAccount{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ServiceAccount"},
-		ObjectMeta: serverMeta(s, s.Names.Base),
+		ObjectMeta: meta,
 		// The pods mount it on purpose; nobody else should by accident.
 		AutomountServiceAccountToken: new(false),
 	}
 }
 
-// serverRole lets the reloader watch the one manifest and get the parts it names. What a server discovers is granted where
-// it is: see exporterRole.
 func serverRole(s *stack.Stack, files promconfig.Files) *rbacv1.Role {
+	return reloaderRole(serverMeta(s, s.Names.Base), files)
+}
+
+// reloaderRole lets the reloader watch the one manifest and get the parts it names. What a server discovers is granted where
+// it is: see exporterRole.
+func reloaderRole(meta metav1.ObjectMeta, files promconfig.Files) *rbacv1.Role {
 	return &rbacv1.Role{
 		TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "Role"},
-		ObjectMeta: serverMeta(s, s.Names.Base),
+		ObjectMeta: meta,
 		Rules: []rbacv1.PolicyRule{
 			{
 				APIGroups:     []string{""},
 				Resources:     []string{"configmaps"},
-				ResourceNames: []string{bundle.ManifestName(s.Names.Base)},
+				ResourceNames: []string{bundle.ManifestName(meta.Name)},
 				Verbs:         []string{"get", "list", "watch"},
 			},
 			{
@@ -43,10 +51,15 @@ func serverRole(s *stack.Stack, files promconfig.Files) *rbacv1.Role {
 }
 
 func serverRoleBinding(s *stack.Stack) *rbacv1.RoleBinding {
+	return roleBinding(serverMeta(s, s.Names.Base))
+}
+
+// roleBinding binds the role of an account's own name.
+func roleBinding(meta metav1.ObjectMeta) *rbacv1.RoleBinding {
 	return &rbacv1.RoleBinding{
 		TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "RoleBinding"},
-		ObjectMeta: serverMeta(s, s.Names.Base),
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: s.Names.Base},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: s.Namespace, Name: s.Names.Base}},
+		ObjectMeta: meta,
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: meta.Name},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: meta.Namespace, Name: meta.Name}},
 	}
 }

@@ -5,6 +5,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 	"github.com/hearth-monitoring/hearth/internal/stack"
 )
 
@@ -34,14 +35,18 @@ func statefulSet(s *stack.Stack) *appsv1.StatefulSet {
 				},
 				Spec: serverPod(s),
 			},
-			VolumeClaimTemplates: []corev1.PersistentVolumeClaim{claim(s)},
+			VolumeClaimTemplates: []corev1.PersistentVolumeClaim{claim(s.Labels, s.Storage)},
 			// Never Delete: whoever deletes the StatefulSet, by hand or to have it made anew, would delete the samples. Where
 			// the claims should go, they go with the PrometheusServer, which owns them then.
-			PersistentVolumeClaimRetentionPolicy: &appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy{
-				WhenDeleted: appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
-				WhenScaled:  appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
-			},
+			PersistentVolumeClaimRetentionPolicy: retain(),
 		},
+	}
+}
+
+func retain() *appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy {
+	return &appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy{
+		WhenDeleted: appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
+		WhenScaled:  appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
 	}
 }
 
@@ -54,47 +59,56 @@ func serverPod(s *stack.Stack) corev1.PodSpec {
 		Containers:                    []corev1.Container{prometheusContainer(s)},
 		Volumes:                       serverVolumes(s),
 		TerminationGracePeriodSeconds: new(int64(300)), // the last samples are written out, which takes a while on a large server
-		SecurityContext: &corev1.PodSecurityContext{
-			RunAsNonRoot:        new(true),
-			RunAsUser:           new(int64(nobody)),
-			RunAsGroup:          new(int64(nobody)),
-			FSGroup:             new(int64(nobody)),
-			FSGroupChangePolicy: new(corev1.FSGroupChangeOnRootMismatch),
-			SeccompProfile:      &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
-		},
-		NodeSelector:      s.Scheduling.NodeSelector,
-		Tolerations:       s.Scheduling.Tolerations,
-		Affinity:          affinity(s),
-		PriorityClassName: s.Scheduling.PriorityClassName,
+		SecurityContext:               asNobody(),
+		NodeSelector:                  s.Scheduling.NodeSelector,
+		Tolerations:                   s.Scheduling.Tolerations,
+		Affinity:                      affinity(s.Scheduling, s.Selector),
+		PriorityClassName:             s.Scheduling.PriorityClassName,
+	}
+}
+
+func asNobody() *corev1.PodSecurityContext {
+	return &corev1.PodSecurityContext{
+		RunAsNonRoot:        new(true),
+		RunAsUser:           new(int64(nobody)),
+		RunAsGroup:          new(int64(nobody)),
+		FSGroup:             new(int64(nobody)),
+		FSGroupChangePolicy: new(corev1.FSGroupChangeOnRootMismatch),
+		SeccompProfile:      &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 	}
 }
 
 // affinity keeps replicas apart where the declaration says nothing: two on one node don't survive its loss. A single one
 // has it too, because a pod template that depends on the number of replicas would restart them whenever that changes.
-func affinity(s *stack.Stack) *corev1.Affinity {
-	if s.Scheduling.Affinity != nil {
-		return s.Scheduling.Affinity
+func affinity(s stack.Scheduling, selector map[string]string) *corev1.Affinity {
+	if s.Affinity != nil {
+		return s.Affinity
 	}
-	return &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{
+	return &corev1.Affinity{PodAntiAffinity: apart(selector)}
+}
+
+// apart prefers different nodes for the pods of a selector.
+func apart(selector map[string]string) *corev1.PodAntiAffinity {
+	return &corev1.PodAntiAffinity{
 		PreferredDuringSchedulingIgnoredDuringExecution: []corev1.WeightedPodAffinityTerm{{
 			Weight: 100,
 			PodAffinityTerm: corev1.PodAffinityTerm{
 				TopologyKey:   corev1.LabelHostname,
-				LabelSelector: &metav1.LabelSelector{MatchLabels: s.Selector},
+				LabelSelector: &metav1.LabelSelector{MatchLabels: selector},
 			},
 		}},
-	}}
+	}
 }
 
-func claim(s *stack.Stack) corev1.PersistentVolumeClaim {
+func claim(labels map[string]string, storage v1alpha1.Storage) corev1.PersistentVolumeClaim {
 	// Without apiVersion and kind: inside of a StatefulSet the API drops them.
 	return corev1.PersistentVolumeClaim{
-		ObjectMeta: metav1.ObjectMeta{Name: DataClaim, Labels: s.Labels},
+		ObjectMeta: metav1.ObjectMeta{Name: DataClaim, Labels: labels},
 		Spec: corev1.PersistentVolumeClaimSpec{
 			AccessModes:      []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
-			StorageClassName: s.Storage.StorageClassName,
+			StorageClassName: storage.StorageClassName,
 			Resources: corev1.VolumeResourceRequirements{
-				Requests: corev1.ResourceList{corev1.ResourceStorage: s.Storage.Size},
+				Requests: corev1.ResourceList{corev1.ResourceStorage: storage.Size},
 			},
 		},
 	}

@@ -95,6 +95,7 @@ func encode(s *stack.Stack) ([]byte, error) {
 			ExternalLabels:     s.Global.ExternalLabels,
 		},
 		Storage:       storage{TSDB: tsdb{Retention: retention{Time: s.Retention.Time, Size: megabytes(s.Retention.Size)}}},
+		Alerting:      alertingOf(s),
 		RuleFiles:     []string{bundle.RulesDir + "/*.yaml"},
 		ScrapeConfigs: []scrapeConfig{self(s)},
 	}

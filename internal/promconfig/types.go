@@ -11,6 +11,7 @@ import (
 type configuration struct {
 	Global        global         `yaml:"global"`
 	Storage       storage        `yaml:"storage"`
+	Alerting      *alerting      `yaml:"alerting,omitempty"`
 	RuleFiles     []string       `yaml:"rule_files"`
 	ScrapeConfigs []scrapeConfig `yaml:"scrape_configs"`
 }

@@ -22,6 +22,10 @@ type Inputs struct {
 	NamespaceLabels map[string]map[string]string
 	// Published is what the cluster has of this server's files now.
 	Published Published
+	// PublishedAlertmanager is what it has of its Alertmanager's files, nil if nothing.
+	PublishedAlertmanager *bundle.Manifest
+	// Others are the PrometheusServers whose Alertmanagers the server names, as far as they exist.
+	Others []v1alpha1.PrometheusServer
 	// Grants is what the Alertmanager's pods say about the Secrets that AlertRules name.
 	Grants Grants
 	// Images are the operator's defaults.
@@ -60,4 +64,6 @@ type Images struct {
 	Hearth string
 	// PrometheusVersion is the version where the declaration has neither version nor image.
 	PrometheusVersion string
+	// AlertmanagerVersion is the version of an Alertmanager whose declaration has neither version nor image.
+	AlertmanagerVersion string
 }

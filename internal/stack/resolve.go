@@ -61,6 +61,10 @@ func Resolve(in Inputs) (*Stack, field.ErrorList) {
 	errs = append(errs, more...)
 	s.Routing, more = resolveRouting(in, s.Rules, path.Child("alerting"))
 	errs = append(errs, more...)
+	s.Alertmanager, more = alertmanager(in, path.Child("alerting", "alertmanager"))
+	errs = append(errs, more...)
+	s.Alertmanagers, more = alertmanagers(in, s.Alertmanager, path.Child("alerting"))
+	errs = append(errs, more...)
 	if len(errs) > 0 {
 		return nil, errs
 	}

@@ -37,6 +37,10 @@ type Stack struct {
 	Published  Published
 	// Routing is nil where no Alertmanager is declared.
 	Routing *Routing
+	// Alertmanager is the server's own, nil where none is declared.
+	Alertmanager *Alertmanager
+	// Alertmanagers are those that alerts are sent to, the own one among them.
+	Alertmanagers Alertmanagers
 }
 
 // Names of the objects made for a PrometheusServer.

@@ -33,6 +33,15 @@ type Server struct {
 	Alerts AlertPath
 	// Asking is true while a pod that is ready has not had the time to report. A status would be premature.
 	Asking bool
+
+	// Alertmanager is what was observed of the server's own, nil if it has none.
+	Alertmanager *Server
+	// Set is the name of the StatefulSet; empty: the server's.
+	Set string
+	// Needs are Secrets without which the pods do not start, beside those of spec.web.
+	Needs []string
+	// Problem is why a newer configuration could not be made; what is published stays.
+	Problem string
 }
 
 // Pod is one replica.
@@ -69,12 +78,14 @@ func OfServer(ps *v1alpha1.PrometheusServer, observed *Server, err error) v1alph
 	out.Rules = rulesStatus(o)
 	out.Claimed, out.Storage = claimed(o.Claims), storage(o.Claims)
 	facts(&out, o.Pods)
-	v := serverVerdict(ps, o)
+	out.Alertmanager = alertmanagerStatus(o.Alertmanager)
+	v := withAlerting(ps, serverVerdict(ps, o), o)
 	if err != nil {
 		v = failed(err)
 	}
 	out.Conditions = append(v.conditions(), loadedCondition(o), targetsCondition(out.Targets), rulesCondition(o))
 	out.Conditions = append(out.Conditions, alertPathCondition(o.Pods, o.Alerts)...)
+	out.Conditions = append(out.Conditions, alertmanagerConditions(ps, o.Alertmanager)...)
 	return out
 }
 
@@ -197,12 +208,12 @@ func waitingFor(ps *v1alpha1.PrometheusServer, o Server) []string {
 	switch n := len(o.Pods); {
 	case n < int(o.Replicas):
 		out = append(out, fmt.Sprintf("%d of %s created (kubectl -n %s describe statefulset %s shows what is in the way)",
-			n, count(int(o.Replicas), "pod"), ps.Namespace, stack.NamesOf(ps.Name).Base))
+			n, count(int(o.Replicas), "pod"), ps.Namespace, o.set(ps)))
 	case n > int(o.Replicas):
 		out = append(out, count(n-int(o.Replicas), "pod")+" too many, being stopped")
 	}
 	for _, p := range o.Pods {
-		if text := p.waitingFor(ps, o.Revision); text != "" {
+		if text := p.waitingFor(ps, o); text != "" {
 			out = append(out, text)
 		}
 	}
@@ -218,29 +229,38 @@ func waitingFor(ps *v1alpha1.PrometheusServer, o Server) []string {
 	return out
 }
 
-func (p Pod) waitingFor(ps *v1alpha1.PrometheusServer, revision int64) string {
+// set is the name of the StatefulSet.
+func (o Server) set(ps *v1alpha1.PrometheusServer) string {
+	return firstText(o.Set, stack.NamesOf(ps.Name).Base)
+}
+
+func (p Pod) waitingFor(ps *v1alpha1.PrometheusServer, o Server) string {
 	switch {
 	case !p.Ready:
 		reason := p.Waiting
 		if p.Report != nil {
 			reason = firstText(p.Report.ReadyReason, reason)
 		}
-		return p.Name + " is not ready: " + firstText(reason, p.starting(ps))
+		return p.Name + " is not ready: " + firstText(reason, p.starting(ps, o))
 	case p.Report == nil && p.Waiting != "":
 		return p.Name + ": " + p.Waiting
 	case p.Report == nil:
 		return fmt.Sprintf("%s is ready, but its reloader has not answered the operator yet (port %d, which a NetworkPolicy must let through)", p.Name, replica.Port)
-	case p.Report.Loaded != revision:
-		return fmt.Sprintf("%s is loading revision %d", p.Name, revision)
+	case p.Report.Loaded != o.Revision:
+		return fmt.Sprintf("%s is loading revision %d", p.Name, o.Revision)
 	}
 	return ""
 }
 
 // starting is said of a pod that the cluster gives no reason for. It gives none for a missing Secret either, and the
 // operator reads no Secrets, so what has to exist before the first container starts is named.
-func (p Pod) starting(ps *v1alpha1.PrometheusServer) string {
+func (p Pod) starting(ps *v1alpha1.PrometheusServer, o Server) string {
 	text := "it is starting"
-	if secrets := mounted(ps.Spec.Web); p.Report == nil && len(secrets) > 0 {
+	secrets := o.Needs
+	if o.Set == "" {
+		secrets = append(mounted(ps.Spec.Web), secrets...)
+	}
+	if p.Report == nil && len(secrets) > 0 {
 		text += ", which takes " + strings.Join(secrets, " and ")
 	}
 	return fmt.Sprintf("%s (kubectl -n %s describe pod %s shows what it waits for)", text, ps.Namespace, p.Name)

@@ -27,7 +27,9 @@ import (
 )
 
 // Images are the operator's defaults in tests.
-func Images() stack.Images { return stack.Images{Hearth: "hearth:test", PrometheusVersion: "3.15.0"} }
+func Images() stack.Images {
+	return stack.Images{Hearth: "hearth:test", PrometheusVersion: "3.15.0", AlertmanagerVersion: "0.31.1"}
+}
 
 // Declared is what a file declares.
 type Declared struct {
@@ -41,7 +43,7 @@ type Declared struct {
 // Inputs are what the operator would gather for one of the servers.
 func (d Declared) Inputs(server *v1alpha1.PrometheusServer) stack.Inputs {
 	return stack.Inputs{
-		Server: server, NodeExporters: d.NodeExporters, AlertRules: Judged(d.AlertRules),
+		Server: server, NodeExporters: d.NodeExporters, AlertRules: Judged(d.AlertRules), Others: d.Servers,
 		NamespaceLabels: d.NamespaceLabels, Images: Images(),
 	}
 }

@@ -1,0 +1,81 @@
+package promconfig
+
+import (
+	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+	"github.com/hearth-monitoring/hearth/internal/stack"
+)
+
+// AlertmanagerSecretsDir has <secret>/<key> of what external Alertmanagers ask for.
+const AlertmanagerSecretsDir = "/etc/prometheus/secrets/alertmanagers"
+
+type alerting struct {
+	AlertRelabelConfigs []alertRelabelConfig `yaml:"alert_relabel_configs,omitempty"`
+	Alertmanagers       []alertmanager       `yaml:"alertmanagers"`
+}
+
+// alertRelabelConfig always has its replacement: none is not the same as an empty one.
+type alertRelabelConfig struct {
+	SourceLabels []string `yaml:"source_labels"`
+	Regex        string   `yaml:"regex"`
+	TargetLabel  string   `yaml:"target_label"`
+	Replacement  string   `yaml:"replacement"`
+}
+
+type alertmanager struct {
+	Scheme        string         `yaml:"scheme,omitempty"`
+	PathPrefix    string         `yaml:"path_prefix,omitempty"`
+	APIVersion    string         `yaml:"api_version"`
+	TLSConfig     *clientTLS     `yaml:"tls_config,omitempty"`
+	BasicAuth     *basicAuth     `yaml:"basic_auth,omitempty"`
+	StaticConfigs []staticConfig `yaml:"static_configs"`
+}
+
+type clientTLS struct {
+	CAFile             string `yaml:"ca_file,omitempty"`
+	CertFile           string `yaml:"cert_file,omitempty"`
+	KeyFile            string `yaml:"key_file,omitempty"`
+	ServerName         string `yaml:"server_name,omitempty"`
+	InsecureSkipVerify bool   `yaml:"insecure_skip_verify,omitempty"`
+}
+
+// alertingOf is nil for a server that sends its alerts nowhere.
+func alertingOf(s *stack.Stack) *alerting {
+	if len(s.Alertmanagers.Targets) == 0 {
+		return nil
+	}
+	out := &alerting{AlertRelabelConfigs: []alertRelabelConfig{withoutReplica(s)}}
+	for _, target := range s.Alertmanagers.Targets {
+		one := alertmanager{
+			Scheme: target.Scheme, PathPrefix: target.Path, APIVersion: "v2", TLSConfig: tlsOf(target.TLS),
+			StaticConfigs: []staticConfig{{Targets: target.Hosts}},
+		}
+		if target.BasicAuthSecret != "" {
+			dir := AlertmanagerSecretsDir + "/" + target.BasicAuthSecret
+			one.BasicAuth = &basicAuth{UsernameFile: dir + "/username", PasswordFile: dir + "/password"}
+		}
+		out.Alertmanagers = append(out.Alertmanagers, one)
+	}
+	return out
+}
+
+// withoutReplica takes the label away by which replicas of a server differ, and only that: an alert that both of them raise
+// is one alert. A label of that name which the alert itself brings has another value and stays.
+func withoutReplica(s *stack.Stack) alertRelabelConfig {
+	return alertRelabelConfig{SourceLabels: []string{"replica"}, Regex: s.Names.Base + "-[0-9]+", TargetLabel: "replica"}
+}
+
+func tlsOf(tls *v1alpha1.ClientTLS) *clientTLS {
+	if tls == nil {
+		return nil
+	}
+	file := func(key *v1alpha1.SecretKey) string {
+		if key == nil {
+			return ""
+		}
+		return AlertmanagerSecretsDir + "/" + key.Name + "/" + key.Key
+	}
+	return &clientTLS{
+		CAFile: file(tls.CA), CertFile: file(tls.Cert), KeyFile: file(tls.Key),
+		ServerName: tls.ServerName, InsecureSkipVerify: tls.InsecureSkipVerify,
+	}
+}
