@@ -47,7 +47,7 @@ load() {
   local sum
   sum=$(cat bin/hearth bin/node_exporter bin/reloader | sha256sum | cut -c1-12)
   IMG=hearth:dev-$sum
-  bin/localcluster load "$IMG=bin/hearth:/hearth,bin/node_exporter:/node_exporter,bin/reloader:/reloader" prometheus
+  bin/localcluster load "$IMG=bin/hearth:/hearth,bin/node_exporter:/node_exporter,bin/reloader:/reloader" prometheus alertmanager
 }
 
 # config/default, with the image that is to run in the place of the released one.
