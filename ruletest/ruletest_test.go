@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+	"github.com/hearth-monitoring/hearth/internal/rules"
 	"github.com/hearth-monitoring/hearth/ruletest"
 )
 
@@ -179,6 +180,32 @@ func BenchmarkRun(b *testing.B) {
 	for b.Loop() {
 		if got := ruletest.Run(b.Context(), ar, ruletest.Limits{}); !got.Passed {
 			b.Fatal(got.Failures)
+		}
+	}
+}
+
+// TestTheSamplePasses, and so does the example in the documentation.
+func TestTheSamplePasses(t *testing.T) {
+	text, err := os.ReadFile("../config/samples/alertrule.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	docs, err := os.ReadFile("../docs/rules.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(string(docs), "```yaml\n")
+	example, _, _ = strings.Cut(example, "```")
+	for name, object := range map[string]string{"sample": string(text), "docs": example} {
+		var ar v1alpha1.AlertRule
+		if err := yaml.UnmarshalStrict([]byte(object), &ar); err != nil {
+			t.Fatal(name, err)
+		}
+		if got := ruletest.Run(t.Context(), &ar, ruletest.Limits{}); !got.Passed || got.Tests == 0 {
+			t.Errorf("%s: %+v", name, got)
+		}
+		if v := rules.Judge(&ar); v.Problem() != "" || len(v.Warnings) > 0 {
+			t.Errorf("%s: %q %q", name, v.Problems, v.Warnings)
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package rules_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -36,8 +38,8 @@ func TestJudgeLeavesTheObjectAsItIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(rules.Verdict{File: rendered}, v); diff != "" {
-		t.Errorf("Render and Judge differ, -Render +Judge:\n%s", diff)
+	if diff := cmp.Diff(rendered, v.File); diff != "" || v.Problem() != "" {
+		t.Errorf("Render and Judge differ, -Render +Judge:\n%s\n%s", diff, v.Problem())
 	}
 }
 
@@ -56,7 +58,7 @@ func TestJudgeRefusesWhatRenderRefuses(t *testing.T) {
 func TestDuplicates(t *testing.T) {
 	spec := `groups: [
 	  {name: a, labels: {team: infra}, rules: [{alert: A, expr: up}, {alert: A, expr: up, labels: {severity: page}}]},
-	  {name: b, rules: [{alert: A, expr: up == 0, labels: {team: infra}}, {record: "a:b", expr: up}, {record: "a:b", expr: up}]}]`
+	  {name: b, rules: [{alert: A, expr: absent(up), labels: {team: infra}}, {record: "a:b", expr: up}, {record: "a:b", expr: up}]}]`
 	v := rules.Judge(alertRule(t, spec))
 	want := []string{
 		"spec.groups[b].rules[0] (A): has the name and the labels of spec.groups[a].rules[0] (A), so what they produce can't be told apart: give one of them another name or a label of its own",
@@ -67,5 +69,54 @@ func TestDuplicates(t *testing.T) {
 	}
 	if len(v.Problems) > 0 || v.File.Rules != 5 {
 		t.Errorf("warnings stop nothing, and this was stopped: %v", v.Problems)
+	}
+}
+
+// TestDoubts: each of the wanted, and none of those that look like it.
+func TestDoubts(t *testing.T) {
+	for spec, want := range map[string]string{
+		"{alert: A, expr: up == 0}":                                                                    "compares up as it was scraped last",
+		"{alert: A, expr: '(10 < (node_load1{job=\"a\"}))'}":                                           "compares node_load1 as it was scraped last",
+		"{alert: A, expr: up == 0, for: 5m}":                                                           "",
+		"{alert: A, expr: up == 0, keep_firing_for: 5m}":                                               "",
+		"{alert: A, expr: job:up:avg < 1}":                                                             "",
+		"{alert: A, expr: 'rate(errors_total[5m]) > 0'}":                                               "",
+		"{alert: A, expr: a > b}":                                                                      "",
+		"{alert: A, expr: vector(1)}":                                                                  "",
+		"{alert: A, expr: 'up == 0 and on () hour() > 8'}":                                             "",
+		"{alert: A, expr: absent(up), for: 10s}":                                                       "for: 10s is shorter than the group's interval of 1m",
+		"{alert: A, expr: absent(up), labels: {alertname: B}}":                                         "Prometheus replaces it",
+		"{alert: A, expr: absent(up), labels: {__x: B}}":                                               "names that begin with __",
+		"{alert: A, expr: absent(up), labels: {a.b: B}}":                                               "Alertmanager's templates can't name it",
+		"{alert: A, expr: absent(up), labels: {v: '{{ $value }}'}}":                                    "for begins anew",
+		"{alert: A, expr: absent(up), labels: {v: '{{ with .Value }}{{ humanize $value }}{{ end }}'}}": "for begins anew",
+		"{alert: A, expr: absent(up), labels: {severity: '{{ if gt $value 0.9 }}critical{{ else }}warning{{ end }}'}}": "",
+		"{alert: A, expr: absent(up), labels: {v: '{{ $labels.job | toUpper }}'}, annotations: {v: '{{ $value }}'}}":   "",
+		"{record: up_sum, expr: sum(up)}":                               "is not of the form level:metric:operations",
+		"{record: 'job:up:sum', expr: sum(up), labels: {alertname: B}}": "",
+	} {
+		v := rules.Judge(alertRule(t, "groups: [{name: g, interval: 1m, rules: ["+spec+"]}]"))
+		if v.Problem() != "" || len(v.Warnings) > 1 || (len(v.Warnings) == 1) != (want != "") || want != "" && !strings.Contains(v.Warnings[0], want) {
+			t.Errorf("%s: problems %q, warnings %q, want %q", spec, v.Problems, v.Warnings, want)
+		}
+	}
+}
+
+func TestWarningsAreBounded(t *testing.T) {
+	spec := "groups: [{name: g, rules: ["
+	for i := range 50 {
+		spec += fmt.Sprintf("{record: a%d, expr: up},", i)
+	}
+	v := rules.Judge(alertRule(t, spec+"]}]"))
+	if len(v.Warnings) != 21 || v.Warnings[20] != "and 30 more" {
+		t.Errorf("%d warnings: %q", len(v.Warnings), v.Warnings)
+	}
+}
+
+func BenchmarkJudge(b *testing.B) {
+	ar := alertRule(b, everyField)
+	b.ReportAllocs()
+	for b.Loop() {
+		rules.Judge(ar)
 	}
 }

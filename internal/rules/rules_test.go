@@ -15,7 +15,7 @@ import (
 )
 
 // alertRule is an AlertRule whose spec is this YAML.
-func alertRule(t *testing.T, spec string) *v1alpha1.AlertRule {
+func alertRule(t testing.TB, spec string) *v1alpha1.AlertRule {
 	t.Helper()
 	out := &v1alpha1.AlertRule{ObjectMeta: metav1.ObjectMeta{Namespace: "monitoring", Name: "nodes"}}
 	if err := yaml.UnmarshalStrict([]byte(spec), &out.Spec); err != nil {

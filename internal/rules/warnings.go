@@ -14,9 +14,16 @@ import (
 // maxWarnings bounds what is said about one object.
 const maxWarnings = 20
 
-// warnings are the doubts about a spec, in its order.
-func warnings(spec *v1alpha1.AlertRuleSpec, _ map[string]parser.Expr) []string {
+// warnings are the doubts about a spec: duplicates, and then rule by rule.
+func warnings(spec *v1alpha1.AlertRuleSpec, parsed map[string]parser.Expr) []string {
 	out := duplicates(spec)
+	for i := range spec.Groups {
+		g := &spec.Groups[i]
+		for j := range g.Rules {
+			r := &g.Rules[j]
+			out = append(out, doubts(g, at(g.Name, j, r.Alert+r.Record), r, parsed[string(r.Expr)])...)
+		}
+	}
 	if over := len(out) - maxWarnings; over > 0 {
 		out = append(out[:maxWarnings], fmt.Sprintf("and %d more", over))
 	}
