@@ -68,9 +68,11 @@ func (a *Agent) bringToDisk(ctx context.Context, newest tree.Revision) time.Dura
 	if wait := a.stage.pending(newest); wait > 0 {
 		return wait
 	}
+	started := time.Now()
 	if err := a.fetchAndWrite(ctx, newest); err != nil {
 		return a.stageFailed(newest, err)
 	}
+	a.metrics.fetchSeconds.Observe(time.Since(started).Seconds())
 	a.stage = trial{}
 	// Kept until a newer one takes its place, so that a revision that the server refused can be tried again from disk.
 	a.staged = newest

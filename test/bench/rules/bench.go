@@ -1,0 +1,249 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	appsv1 "k8s.io/api/apps/v1"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/tools/clientcmd"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+)
+
+const (
+	namespace = "rules-bench"
+	server    = "bench"
+	perObject = 10
+	// makers write objects beside each other, as somebody in a hurry would.
+	makers = 16
+)
+
+// bench is the cluster and the server that is measured.
+type bench struct {
+	api      client.WithWatch
+	http     *http.Client
+	token    string // of an account that may read the operator's metrics
+	operator string // address of the operator's metrics
+
+	pod        corev1.Pod
+	generation int64 // of the StatefulSet
+	seen       *observer
+	made       int
+	edits      int
+}
+
+func newBench(ctx context.Context, kubeconfig string) (*bench, error) {
+	ctrl.SetLogger(logr.Discard())
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	config.QPS = -1
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		return nil, err
+	}
+	b := &bench{http: &http.Client{Timeout: time.Minute, Transport: insecure()}}
+	if b.api, err = client.NewWithWatch(config, client.Options{Scheme: scheme}); err != nil {
+		return nil, err
+	}
+	for _, object := range b.objects() {
+		if err := client.IgnoreAlreadyExists(b.api.Create(ctx, object)); err != nil {
+			return nil, err
+		}
+	}
+	if err := b.metricsReader(ctx); err != nil {
+		return nil, err
+	}
+	if err := b.until(ctx, 5*time.Minute, "the server is ready", b.ready); err != nil {
+		return nil, err
+	}
+	if err := b.findPod(ctx); err != nil {
+		return nil, err
+	}
+	b.seen, err = observe(ctx, b.api)
+	return b, err
+}
+
+// objects are a server that selects its whole namespace, and an account that may read metrics.
+func (b *bench) objects() []client.Object {
+	in := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: namespace, Name: name} }
+	return []client.Object{
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
+		&v1alpha1.PrometheusServer{ObjectMeta: in(server), Spec: v1alpha1.PrometheusServerSpec{
+			EvaluationInterval: "2m",
+			Storage:            v1alpha1.Storage{Size: resource.MustParse("2Gi"), WhenDeleted: v1alpha1.ClaimDelete},
+			Rules:              &v1alpha1.ObjectSelector{Selector: &metav1.LabelSelector{}},
+		}},
+		&corev1.ServiceAccount{ObjectMeta: in("reader")},
+		&rbacv1.ClusterRoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: namespace},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "hearth-metrics-reader"},
+			Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: "reader"}},
+		},
+	}
+}
+
+// remove leaves nothing behind. The context of the run may be over by now.
+func (b *bench) remove() {
+	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
+	defer stop()
+	for _, object := range []client.Object{
+		&rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
+	} {
+		if err := client.IgnoreNotFound(b.api.Delete(ctx, object)); err != nil {
+			fmt.Fprintln(os.Stderr, "rules: clean up:", err)
+		}
+	}
+}
+
+func (b *bench) metricsReader(ctx context.Context) error {
+	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: new(int64(6 * 3600))}}
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "reader"}}
+	if err := b.api.SubResource("token").Create(ctx, account, request); err != nil {
+		return fmt.Errorf("token: %w", err)
+	}
+	b.token = request.Status.Token
+	var pods corev1.PodList
+	if err := b.api.List(ctx, &pods, client.InNamespace("hearth-system"), client.MatchingLabels{"app.kubernetes.io/component": "operator"}); err != nil {
+		return err
+	}
+	if len(pods.Items) != 1 || pods.Items[0].Status.PodIP == "" {
+		return fmt.Errorf("%d pods of the operator, want one that runs: make deploy", len(pods.Items))
+	}
+	b.operator = "https://" + pods.Items[0].Status.PodIP + ":8443/metrics"
+	return nil
+}
+
+func (b *bench) ready(ctx context.Context) error {
+	var ps v1alpha1.PrometheusServer
+	if err := b.api.Get(ctx, client.ObjectKey{Namespace: namespace, Name: server}, &ps); err != nil {
+		return err
+	}
+	if c := ps.Status.Configuration; ps.Status.ReadyReplicas != 1 || c.Loaded == 0 || c.Loaded != c.Published {
+		return fmt.Errorf("%+v", ps.Status.Conditions)
+	}
+	return nil
+}
+
+func (b *bench) findPod(ctx context.Context) error {
+	var set appsv1.StatefulSet
+	if err := b.api.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "prometheus-" + server}, &set); err != nil {
+		return err
+	}
+	b.generation = set.Generation
+	return b.api.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "prometheus-" + server + "-0"}, &b.pod)
+}
+
+func (b *bench) restarts() int32 {
+	n := int32(0)
+	for _, c := range append(b.pod.Status.InitContainerStatuses, b.pod.Status.ContainerStatuses...) {
+		n += c.RestartCount
+	}
+	return n
+}
+
+// until tries until it succeeds.
+func (b *bench) until(ctx context.Context, limit time.Duration, what string, try func(context.Context) error) error {
+	deadline := time.Now().Add(limit)
+	for {
+		err := try(ctx)
+		if err == nil {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("not within %s: %s: %w", limit, what, err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// fill makes AlertRules until there are n, and waits until all are loaded.
+func (b *bench) fill(ctx context.Context, n int) error {
+	if err := b.makeRules(ctx, n); err != nil {
+		return err
+	}
+	return b.until(ctx, 30*time.Minute, fmt.Sprintf("%d rules are loaded", n*perObject), func(ctx context.Context) error {
+		return b.hasLoaded(ctx, n*perObject)
+	})
+}
+
+// hasLoaded fails until a revision with so many rules is loaded.
+func (b *bench) hasLoaded(ctx context.Context, rules int) error {
+	published := b.seen.published()
+	if published.Rules != rules {
+		return fmt.Errorf("%d rules are published", published.Rules)
+	}
+	r, err := b.report(ctx)
+	if err == nil && (r.Loaded < published.Revision || !r.Ready) {
+		err = fmt.Errorf("revision %d is loaded, %d published", r.Loaded, published.Revision)
+	}
+	return err
+}
+
+func (b *bench) makeRules(ctx context.Context, n int) error {
+	numbers := make(chan int)
+	errs := make(chan error, makers)
+	var group sync.WaitGroup
+	for range makers {
+		group.Go(func() {
+			for i := range numbers {
+				if err := b.api.Create(ctx, rule(i, 0)); err != nil {
+					errs <- err
+					return
+				}
+			}
+		})
+	}
+	var err error
+	for ; b.made < n && err == nil; b.made++ {
+		select {
+		case numbers <- b.made:
+		case err = <-errs:
+		}
+	}
+	close(numbers)
+	group.Wait()
+	close(errs)
+	return errors.Join(err, <-errs)
+}
+
+func (b *bench) get(ctx context.Context, url string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	if url == b.operator {
+		req.Header.Set("Authorization", "Bearer "+b.token)
+	}
+	resp, err := b.http.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s: %.200s", url, resp.Status, text)
+	}
+	return text, err
+}

@@ -1,0 +1,92 @@
+// The rules' bench measures how long an AlertRule takes from kubectl apply to Prometheus, and what it costs the operator:
+// on a cluster on this machine where Hearth is deployed, with real Prometheus. It fills a server of its own with more and
+// more AlertRules of 10 rules, and at each size edits, makes and deletes some, one by one. It prints Markdown tables. Run it
+// with
+//
+//	HEARTH_CLUSTER=bench make deploy
+//	go run ./test/bench/rules -kubeconfig "$(bin/localcluster kubeconfig -name bench)"
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+type options struct {
+	kubeconfig string
+	sizes      string
+	changes    int
+	burst      int
+	idle       int
+	keep       bool
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.kubeconfig, "kubeconfig", os.Getenv("KUBECONFIG"), "the cluster; its pods must be reachable from here")
+	flag.StringVar(&o.sizes, "sizes", "100,1000,10000", "how many AlertRules are there, one measurement for each")
+	flag.IntVar(&o.changes, "changes", 100, "edits at each size, and half as many creations and deletions")
+	flag.IntVar(&o.burst, "burst", 2000, "AlertRules made at once, after the first size; 0 leaves that out")
+	flag.IntVar(&o.idle, "idle", 60, "seconds during which nothing happens and nothing may be written, at each size")
+	flag.BoolVar(&o.keep, "keep", false, "leave the namespace as it is at the end")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, o)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "rules:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o options) error {
+	if o.kubeconfig == "" {
+		return errors.New("say which cluster: -kubeconfig FILE")
+	}
+	var sizes []int
+	for text := range strings.SplitSeq(o.sizes, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			return fmt.Errorf("-sizes: %q is not a number of AlertRules", text)
+		}
+		sizes = append(sizes, n)
+	}
+	b, err := newBench(ctx, o.kubeconfig)
+	if err != nil {
+		return err
+	}
+	if !o.keep {
+		defer b.remove()
+	}
+	return b.run(ctx, o, sizes)
+}
+
+func (b *bench) run(ctx context.Context, o options, sizes []int) error {
+	pod := b.pod.UID
+	for i, n := range sizes {
+		if err := b.fill(ctx, n); err != nil {
+			return fmt.Errorf("make %d AlertRules: %w", n, err)
+		}
+		if err := b.measure(ctx, o, n); err != nil {
+			return fmt.Errorf("with %d AlertRules: %w", n, err)
+		}
+		if i == 0 && o.burst > 0 {
+			if err := b.burst(ctx, n+o.burst); err != nil {
+				return fmt.Errorf("burst of %d: %w", o.burst, err)
+			}
+		}
+	}
+	if err := b.findPod(ctx); err != nil {
+		return err
+	}
+	fmt.Printf("\nThe pod is the same as at the start: %t; restarts: %d; generations of the StatefulSet: %d.\n",
+		b.pod.UID == pod, b.restarts(), b.generation)
+	return nil
+}
