@@ -88,6 +88,8 @@ func (b *bench) objects() []client.Object {
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
 		&v1alpha1.PrometheusServer{ObjectMeta: in(server), Spec: v1alpha1.PrometheusServerSpec{
 			EvaluationInterval: "2m",
+			// Without a request a pod gets next to nothing while others want the processor.
+			Resources: &corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("500m")}},
 			Storage:            v1alpha1.Storage{Size: resource.MustParse("2Gi"), WhenDeleted: v1alpha1.ClaimDelete},
 			Rules:              &v1alpha1.ObjectSelector{Selector: &metav1.LabelSelector{}},
 		}},

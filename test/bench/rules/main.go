@@ -30,13 +30,15 @@ type options struct {
 
 func main() {
 	var o options
-	flag.StringVar(&o.kubeconfig, "kubeconfig", os.Getenv("KUBECONFIG"), "the cluster; its pods must be reachable from here")
-	flag.StringVar(&o.sizes, "sizes", "100,1000,10000", "how many AlertRules are there, one measurement for each")
-	flag.IntVar(&o.changes, "changes", 100, "edits at each size, and half as many creations and deletions")
-	flag.IntVar(&o.burst, "burst", 2000, "AlertRules made at once, after the first size; 0 leaves that out")
-	flag.IntVar(&o.idle, "idle", 60, "seconds during which nothing happens and nothing may be written, at each size")
-	flag.BoolVar(&o.keep, "keep", false, "leave the namespace as it is at the end")
-	flag.Parse()
+	// controller-runtime has flags of its own in the common set.
+	fs := flag.NewFlagSet("rules", flag.ExitOnError)
+	fs.StringVar(&o.kubeconfig, "kubeconfig", os.Getenv("KUBECONFIG"), "the cluster; its pods must be reachable from here")
+	fs.StringVar(&o.sizes, "sizes", "100,1000,10000", "how many AlertRules are there, one measurement for each")
+	fs.IntVar(&o.changes, "changes", 100, "edits at each size, and half as many creations and deletions")
+	fs.IntVar(&o.burst, "burst", 2000, "AlertRules made at once, after the first size; 0 leaves that out")
+	fs.IntVar(&o.idle, "idle", 60, "seconds during which nothing happens and nothing may be written, at each size")
+	fs.BoolVar(&o.keep, "keep", false, "leave the namespace as it is at the end")
+	_ = fs.Parse(os.Args[1:]) // ExitOnError
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, o)
 	stop()
