@@ -210,7 +210,7 @@ func (b *bench) makeRules(ctx context.Context, n int) error {
 	for range makers {
 		group.Go(func() {
 			for i := range numbers {
-				if err := b.api.Create(ctx, rule(i, 0)); err != nil {
+				if err := client.IgnoreAlreadyExists(b.api.Create(ctx, rule(i, 0))); err != nil {
 					errs <- err
 					return
 				}
