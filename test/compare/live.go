@@ -124,20 +124,21 @@ func (r *Report) series(name, kind, labels string, before, ours, after map[strin
 	switch {
 	case !inBefore && !inAfter:
 		r.problem("%s%s: extra, %v", name, labels, o)
-		return
 	case inBefore && inAfter && !inOurs:
 		r.problem("%s%s: missing, %v before and %v after", name, labels, b, a)
-		return
-	case !inBefore || !inAfter || !inOurs:
-		return
+	case inBefore && inAfter && inOurs:
+		r.Series++
+		r.value(name, kind, labels, b, o, a)
 	}
-	r.Series++
-	switch {
-	case equal(b, a) && equal(b, o):
+}
+
+func (r *Report) value(name, kind, labels string, b, o, a float64) {
+	switch changed := !equal(b, a); {
+	case !changed && equal(b, o):
 		r.Equal++
 	case within(b, o, a):
 		r.Between++
-	case !equal(b, a) && !grows(kind, b, a) && near(b, o, a):
+	case changed && !grows(kind, b, a) && near(b, o, a):
 		r.Moving++
 	default:
 		r.problem("%s%s: %v before, %v after, ours %v in between", name, labels, b, a, o)

@@ -131,8 +131,11 @@ func (e *exporter) memory(ctx context.Context, scrapes int) (string, error) {
 func (e *exporter) times() (cpu, user, sys float64, err error) {
 	dir := fmt.Sprintf("/proc/%d", e.PID)
 	tasks, err := filepath.Glob(dir + "/task/*/schedstat")
-	if err != nil || len(tasks) == 0 {
-		return 0, 0, 0, fmt.Errorf("no %s/task/*/schedstat (%v)", dir, err)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	if len(tasks) == 0 {
+		return 0, 0, 0, fmt.Errorf("no %s/task/*/schedstat", dir)
 	}
 	for _, task := range tasks {
 		b, err := os.ReadFile(task)

@@ -89,7 +89,8 @@ func build(ctx context.Context, dir string) (binaries, error) {
 	if b.ours, err = peer.BuildOurs(ctx, dir); err != nil {
 		return b, err
 	}
-	out, err := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-o", b.test, "github.com/hearth-monitoring/hearth/exporter").CombinedOutput()
+	out, err := exec.CommandContext(ctx, "go", "test", //nolint:gosec // ours to choose
+		"-c", "-vet=off", "-o", b.test, "github.com/hearth-monitoring/hearth/exporter").CombinedOutput()
 	if err != nil {
 		return b, fmt.Errorf("build the test: %w\n%s", err, out)
 	}
@@ -145,17 +146,13 @@ func (s scenario) flags(defaults []string) []string {
 	return flags
 }
 
-// measure scrapes both in turns, so that what else the machine does meets both.
+// measure returns the scenario's row.
 func (s scenario) measure(ctx context.Context, b binaries, o options) (string, error) {
-	scrapes := o.scrapes
 	if s.tree != nil {
 		s.tree.dir = filepath.Join(filepath.Dir(b.ours), "node")
 		defer func() { _ = os.RemoveAll(s.tree.dir) }()
 		if err := s.tree.write(); err != nil {
 			return "", err
-		}
-		if s.tree.interfaces+s.tree.disks+s.tree.cpus > 100 {
-			scrapes = max(scrapes/5, 1)
 		}
 	}
 	defaults, err := defaultCollectors(ctx, b.ours)
@@ -167,26 +164,14 @@ func (s scenario) measure(ctx context.Context, b binaries, o options) (string, e
 	if err != nil {
 		return "", err
 	}
-	theirFlags := flags
-	if s.tree != nil {
-		theirFlags = append(theirFlags, "--no-collector.netdev.netlink", "--no-collector.arp.netlink") // which would answer for this node
-	}
-	theirs, err := start(ctx, b.theirs, theirFlags)
+	theirs, ours, err := s.start(ctx, b, flags)
 	if err != nil {
 		return "", err
 	}
 	defer theirs.Stop()
-	ours, err := start(ctx, b.ours, flags)
-	if err != nil {
-		return "", err
-	}
 	defer ours.Stop()
-	for round := range o.rounds + 1 {
-		for _, e := range []*exporter{theirs, ours} {
-			if err := e.scrape(ctx, scrapes, round > 0); err != nil { // the first warms up
-				return "", err
-			}
-		}
+	if err := s.scrape(ctx, theirs, ours, o); err != nil {
+		return "", err
 	}
 	ourMemory, err := ours.memory(ctx, o.memory)
 	if err != nil {
@@ -205,6 +190,35 @@ func (s scenario) measure(ctx context.Context, b binaries, o options) (string, e
 	return fmt.Sprintf("| %s | %s | %.2f | %.2f | %.1f | %.2f + %.2f | %s | %.0f, %.0f | %s | %s |", s.name, what, theirs.perScrape(), ours.perScrape(),
 		theirs.perScrape()/ours.perScrape(), ours.user/float64(ours.scrapes), ours.sys/float64(ours.scrapes), count,
 		float64(ours.plain)/1e3, float64(ours.zipped)/1e3, ourMemory, theirMemory), nil
+}
+
+func (s scenario) start(ctx context.Context, b binaries, flags []string) (theirs, ours *exporter, err error) {
+	if ours, err = start(ctx, b.ours, flags); err != nil {
+		return nil, nil, err
+	}
+	if s.tree != nil {
+		flags = append(flags, "--no-collector.netdev.netlink", "--no-collector.arp.netlink") // which would answer for this node
+	}
+	if theirs, err = start(ctx, b.theirs, flags); err != nil {
+		ours.Stop()
+	}
+	return theirs, ours, err
+}
+
+// scrape scrapes both in turns, so that what else the machine does meets both.
+func (s scenario) scrape(ctx context.Context, theirs, ours *exporter, o options) error {
+	scrapes := o.scrapes
+	if s.tree != nil && s.tree.interfaces+s.tree.disks+s.tree.cpus > 100 {
+		scrapes = max(scrapes/5, 1)
+	}
+	for round := range o.rounds + 1 {
+		for _, e := range []*exporter{theirs, ours} {
+			if err := e.scrape(ctx, scrapes, round > 0); err != nil { // the first warms up
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // defaultCollectors are those that ours runs unless told otherwise.
