@@ -55,8 +55,8 @@ func TestRules(t *testing.T) {
 		Spec       map[string]any `json:"spec"`
 	}
 	decode(t, "alertrule.yaml", &rule)
-	// What is below spec is a rule file, word for word.
-	file, err := yaml.Marshal(rule.Spec)
+	// The groups are those of a rule file, word for word; ruletest runs the tests.
+	file, err := yaml.Marshal(map[string]any{"groups": rule.Spec["groups"]})
 	if err != nil {
 		t.Fatal(err)
 	}
