@@ -128,7 +128,8 @@ func (r *PrometheusServerReconciler) reconcile(ctx context.Context, ps *v1alpha1
 		return nil, err
 	}
 	if observed.Alertmanager != nil {
-		observed.Alertmanager.Problem, observed.Alerts.Own = problem, observed.Alertmanager.Pods
+		observed.Alertmanager.Problem = problem
+		observed.Alerts.HasOwn, observed.Alerts.Own = true, observed.Alertmanager.Pods
 		observed.Asking = observed.Asking || observed.Alertmanager.Asking
 	}
 	return observed, aerr

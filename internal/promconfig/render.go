@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/hearth-monitoring/hearth/internal/bundle"
+	"github.com/hearth-monitoring/hearth/internal/replica"
 	"github.com/hearth-monitoring/hearth/internal/stack"
 )
 
@@ -51,8 +52,13 @@ func (r *Renderer) Render(s *stack.Stack) (Files, error) {
 	} else if r.last != nil && sameFiles(r.rules, s.Rules.Files) && r.last.is(s.Published.Manifest) {
 		return *r.last, nil
 	}
-	manifest, parts, err := r.Publish(s.Published.Manifest, s.Names.Base,
-		map[string][]byte{FileName: text}, s.Rules.Files, s.Rules.Count)
+	files := map[string][]byte{FileName: text}
+	if sends(s) {
+		if files[replica.WatchdogFile], err = watchdog(s); err != nil {
+			return Files{}, err
+		}
+	}
+	manifest, parts, err := r.Publish(s.Published.Manifest, s.Names.Base, files, s.Rules.Files, s.Rules.Count)
 	if err != nil {
 		return Files{}, fmt.Errorf("pack files: %w", err)
 	}
@@ -98,6 +104,9 @@ func encode(s *stack.Stack) ([]byte, error) {
 		Alerting:      alertingOf(s),
 		RuleFiles:     []string{bundle.RulesDir + "/*.yaml"},
 		ScrapeConfigs: []scrapeConfig{self(s)},
+	}
+	if sends(s) {
+		c.RuleFiles = append(c.RuleFiles, replica.WatchdogFile)
 	}
 	for _, exporter := range s.Exporters {
 		c.ScrapeConfigs = append(c.ScrapeConfigs, nodeExporter(exporter))

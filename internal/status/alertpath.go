@@ -19,8 +19,9 @@ type AlertPath struct {
 	Targets int
 	// Missing says of each Alertmanager that was declared and can't be had why.
 	Missing []string
-	// Own are the pods of the server's own Alertmanager; none if it has none.
-	Own []Pod
+	// HasOwn is true if the server has an Alertmanager of its own, and Own are its pods.
+	HasOwn bool
+	Own    []Pod
 }
 
 // hop is a place where alerts are stuck.
@@ -45,7 +46,7 @@ func alertPathCondition(pods []Pod, path AlertPath) []metav1.Condition {
 	}
 	if len(hops) == 0 {
 		text := "the Watchdog fires and arrives at the Alertmanager"
-		if len(path.Own) == 0 {
+		if !path.HasOwn {
 			text = "the Watchdog fires and the Alertmanagers take it; how it goes on from there they know"
 		}
 		return []metav1.Condition{condition(kind, true, v1alpha1.ReasonArriving, text)}
@@ -96,7 +97,7 @@ func isOrAre(n int) string {
 // intoAlertmanager asks the server's own Alertmanager whether the alert is there.
 func (path AlertPath) intoAlertmanager() []hop {
 	var out []hop
-	heard := len(path.Own) == 0
+	heard := !path.HasOwn
 	for _, p := range path.Own {
 		if !answers(p) || p.Report.Alertmanager == nil {
 			continue

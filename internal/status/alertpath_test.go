@@ -54,7 +54,7 @@ var pathCases = map[string]struct {
 func TestAlertPath(t *testing.T) {
 	for name, c := range pathCases {
 		t.Run(name, func(t *testing.T) {
-			c.path.Server = "monitoring/main"
+			c.path.Server, c.path.HasOwn = "monitoring/main", c.path.Own != nil
 			got := status.OfServer(server(), &status.Server{Replicas: 1, Revision: 3, Updated: 1, Pods: c.pods, Alerts: c.path}, nil)
 			said := ""
 			for _, condition := range got.Conditions {
