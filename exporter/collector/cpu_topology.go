@@ -32,6 +32,7 @@ type cpuDir struct {
 	throttles                      bool
 	place                          [2]uint64 // package and core
 	placed                         bool
+	lost                           error // why it could not be placed
 }
 
 func newCPUTopology(h Host) cpuTopology {
@@ -55,20 +56,23 @@ func (c *cpuTopology) add() error {
 	clear(c.seenCore)
 	clear(c.seenPackage)
 	hotplug, first := true, true
+	var errs []error
 	for _, name := range names {
 		if !isCPU(name) {
 			continue
 		}
 		dir := c.cpus.Get(name, c.open)
-		c.addThrottles(dir)
+		errs = append(errs, c.addThrottles(dir))
 		if hotplug {
-			hotplug = c.addOnline(dir, first)
+			var err error
+			hotplug, err = c.addOnline(dir, first)
+			errs = append(errs, err)
 		}
 		first = false
 	}
 	c.cpus.Sweep((*cpuDir).close)
 	c.round++
-	return nil
+	return errors.Join(errs...)
 }
 
 // isCPU is true for cpu0 and false for cpufreq.
@@ -102,13 +106,14 @@ func (d *cpuDir) close() {
 // addThrottles says each core and package once, though all their threads have the files. Where a CPU is, and that it has
 // none of them, as in every virtual machine, is looked at again only now and then: looking for a file that isn't there
 // costs more than reading one.
-func (c *cpuTopology) addThrottles(d *cpuDir) {
+func (c *cpuTopology) addThrottles(d *cpuDir) error {
 	const nowAndThen = 20
 	if c.round%nowAndThen == 0 {
-		d.throttles, d.placed = true, d.find()
+		d.throttles = true
+		d.placed, d.lost = d.find()
 	}
 	if !d.throttles || !d.placed {
-		return
+		return d.lost
 	}
 	pkg := d.place[0]
 	var coreErr, pkgErr error
@@ -126,25 +131,37 @@ func (c *cpuTopology) addThrottles(d *cpuDir) {
 			c.packageThrottles.Add(float64(count), strconv.FormatUint(pkg, 10))
 		}
 	}
-	d.throttles = coreErr == nil || pkgErr == nil
+	d.throttles = coreErr == nil || pkgErr == nil || !held.Absent(coreErr) || !held.Absent(pkgErr)
+	return errors.Join(unlessAbsent(coreErr), unlessAbsent(pkgErr))
+}
+
+func unlessAbsent(err error) error {
+	if held.Absent(err) {
+		return nil
+	}
+	return err
 }
 
 // find reads which package and core the CPU belongs to.
-func (d *cpuDir) find() bool {
-	var pkgErr, coreErr error
-	d.place[0], pkgErr = d.pkg.Uint()
-	d.place[1], coreErr = d.core.Uint()
-	return pkgErr == nil && coreErr == nil
+func (d *cpuDir) find() (bool, error) {
+	for i, f := range []*held.File{d.pkg, d.core} {
+		v, err := f.Number()
+		if err != nil || v < 0 {
+			return false, unlessAbsent(err)
+		}
+		d.place[i] = uint64(v)
+	}
+	return true, nil
 }
 
 // addOnline says nothing at all where the first CPU can't be switched off, as node_exporter does, and returns false then.
-func (c *cpuTopology) addOnline(d *cpuDir, first bool) bool {
+func (c *cpuTopology) addOnline(d *cpuDir, first bool) (bool, error) {
 	online, err := d.online.Uint()
 	if first && errors.Is(err, fs.ErrNotExist) {
-		return false
+		return false, nil
 	}
 	if err == nil {
 		c.online.Put(float64(online), d.label)
 	}
-	return true
+	return true, unlessAbsent(err)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 
@@ -39,6 +40,7 @@ type cpufreqCPU struct {
 	khz                 []float64 // by file; below zero where there is nothing to say
 	governor, governors string
 	choices             []cpufreqGovernor
+	listed              bool // there is a file of them
 	name                string
 	err                 error
 }
@@ -182,6 +184,11 @@ func (cpu *cpufreqCPU) read() bool {
 	if err := cpu.readChoices(); err != nil {
 		cpu.err = errors.Join(cpu.err, err)
 	}
+	// Of governors that don't have the one in use each would be said to be another.
+	if !slices.ContainsFunc(cpu.choices, func(g cpufreqGovernor) bool { return g.name == cpu.governor }) && (len(cpu.choices) > 0 || cpu.listed) {
+		cpu.err = errors.Join(cpu.err, fmt.Errorf("%s: %q is not one of %q in %s", cpu.current.Path(), cpu.governor, cpu.governors, cpu.available.Path()))
+		cpu.governor = ""
+	}
 	return true
 }
 
@@ -206,6 +213,7 @@ func (cpu *cpufreqCPU) readChoices() error {
 	if err != nil && !unsaid(err) {
 		return err
 	}
+	cpu.listed = err == nil
 	if string(b) == cpu.governors {
 		return nil
 	}

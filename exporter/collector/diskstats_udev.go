@@ -102,6 +102,11 @@ func (d *udevDisk) rotational() bool {
 }
 
 func (u *udev) look(d *udevDisk, b []byte, turned bool) error {
+	for n, line := range bytes.Split(bytes.TrimSuffix(b, []byte("\n")), []byte("\n")) {
+		if len(line) > 0 && (len(line) < 2 || line[1] != ':') { // a letter that says what follows
+			return fmt.Errorf("%s: line %d: %q is not udev's", d.file.Path(), n+1, line[:min(len(line), 40)])
+		}
+	}
 	properties := parseUdev(b)
 	serial := properties["SCSI_IDENT_SERIAL"] // what is usually printed on the disk
 	for _, key := range []string{"ID_SERIAL_SHORT", "ID_SERIAL"} {

@@ -115,11 +115,9 @@ func (v *hwmonValue) add() error {
 
 func (v *hwmonValue) put(b []byte) error {
 	if v.flag {
-		on := 0.0
-		if string(b) == "1" {
-			on = 1
+		if _, ok := scan.Float(b); ok {
+			v.family.Put(truth(string(b) == "1"), v.labels)
 		}
-		v.family.Put(on, v.labels)
 		return nil
 	}
 	n, ok := scan.Float(b)

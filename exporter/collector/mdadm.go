@@ -145,6 +145,9 @@ func (c *mdadm) addRaid(r *mdRaid) error {
 		if degraded, err = r.degraded.Number(); err != nil {
 			return err
 		}
+	case "raid0", "linear", "multipath", "faulty", "container", "imsm", "ddf", "":
+	default:
+		return fmt.Errorf("%s: %q is not a level that is known", r.level.Path(), level[:min(len(level), 40)])
 	}
 	c.degraded.Put(degraded, r.labels)
 	switch string(level) {

@@ -228,11 +228,9 @@ func (d *netInterface) admin() string {
 }
 
 func (c *netclass) addInfo(d *netInterface) {
-	up := 0.0
-	if d.known[0] == "up" {
-		up = 1
+	if d.known[0] != "" {
+		c.up.Put(truth(d.known[0] == "up"), d.label)
 	}
-	c.up.Put(up, d.label)
 	c.info.Put(1, d.info)
 }
 
@@ -243,11 +241,23 @@ func (c *netclass) readTexts(d *netInterface) (changed [5]bool, err error) {
 		if err != nil && !held.Absent(err) {
 			return changed, err
 		}
+		if i == 0 && err == nil && !isOperstate(b) {
+			return changed, fmt.Errorf("%s: %q is not a state", f.Path(), b[:min(len(b), 40)])
+		}
 		if string(b) != d.known[i] {
 			d.known[i], changed[i] = string(b), true
 		}
 	}
 	return changed, nil
+}
+
+// isOperstate knows the states of RFC 2863 in the kernel's words.
+func isOperstate(b []byte) bool {
+	switch string(b) {
+	case "up", "down", "unknown", "dormant", "testing", "lowerlayerdown", "notpresent":
+		return true
+	}
+	return false
 }
 
 // readNumbers reads the numbers that may be others than the last time. Another device under the same name has another

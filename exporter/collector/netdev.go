@@ -21,6 +21,7 @@ type netdev struct {
 	devices   held.Devices[*netDevice]
 	columns   []*text.Family // in the order of /proc/net/dev
 	nohandler *text.Family
+	odd       []error // what sysfs says of devices that is no number
 }
 
 // netDevice is what is kept of an interface.
@@ -68,7 +69,7 @@ func (c *netdev) Update(context.Context) error {
 		return err
 	}
 	n := 0
-	c.left = 0
+	c.left, c.odd = 0, nil
 	for len(b) > 0 {
 		var line []byte
 		line, b = scan.Line(b)
@@ -82,7 +83,7 @@ func (c *netdev) Update(context.Context) error {
 		}
 	}
 	c.devices.Sweep(func(d *netDevice) { d.nohandler.Close() })
-	return nil
+	return errors.Join(c.odd...)
 }
 
 // line reads the numbers of one interface. procfs' own reader panics on a short line; a test holds the two equal on whole
@@ -109,8 +110,11 @@ func (c *netdev) line(line []byte) error {
 	for i, f := range c.columns {
 		f.Put(float64(counts[i]), d.labels)
 	}
-	if v, err := d.nohandler.Uint(); err == nil {
+	v, err := d.nohandler.Uint()
+	if err == nil {
 		c.nohandler.Put(float64(v), d.labels)
+	} else if !held.Absent(err) {
+		c.odd = append(c.odd, err)
 	}
 	return nil
 }

@@ -101,7 +101,7 @@ func TestStuckCollector(t *testing.T) {
 
 // scrapeThousand scrapes the stuck collector, and one that works, again and again: nobody waits and nothing piles up.
 func scrapeThousand(t *testing.T, set *Set) {
-	goroutines, threads, begin := runtime.NumGoroutine(), countThreads(t), time.Now()
+	goroutines, threads, descriptors, begin := runtime.NumGoroutine(), countThreads(t), count(t, "/proc/self/fd"), time.Now()
 	for range 1000 {
 		s := successes(scraped(t, set, "loadavg", "uname"))
 		if s["loadavg"] != "0" || s["uname"] != "1" {
@@ -113,6 +113,9 @@ func scrapeThousand(t *testing.T, set *Set) {
 	}
 	if after := runtime.NumGoroutine(); after > goroutines+2 {
 		t.Errorf("%d goroutines, %d before", after, goroutines)
+	}
+	if after := count(t, "/proc/self/fd"); after > descriptors+5 {
+		t.Errorf("%d descriptors, %d before", after, descriptors)
 	}
 	if after := countThreads(t); after > threads+10 {
 		t.Errorf("%d threads, %d before", after, threads)

@@ -9,11 +9,11 @@ import (
 	"io/fs"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/hearth-monitoring/hearth/exporter/held"
-	"github.com/hearth-monitoring/hearth/exporter/scan"
 	"github.com/hearth-monitoring/hearth/exporter/text"
 )
 
@@ -117,19 +117,19 @@ func (c *clock) addSource(s *clockSource, device string) error {
 	if err != nil {
 		return err
 	}
-	for {
-		var name []byte
-		if name, available = scan.Field(available); len(name) == 0 {
-			break
-		}
-		c.available.Add(1, device, string(name))
-	}
 	current, err := s.current.Text()
 	if err != nil {
 		return err
 	}
 	if len(current) == 0 {
 		return fmt.Errorf("%s: empty", s.current.Path())
+	}
+	known := bytes.Fields(available)
+	if !slices.ContainsFunc(known, func(name []byte) bool { return bytes.Equal(name, current) }) {
+		return fmt.Errorf("%s: %q is not one of %q in %s", s.current.Path(), current, available, s.available.Path())
+	}
+	for _, name := range known {
+		c.available.Add(1, device, string(name))
 	}
 	c.inUse.Add(1, device, string(current))
 	return nil
