@@ -43,7 +43,7 @@ func TestFlags(t *testing.T) {
 		checked++
 		said := ""
 		taken := slices.ContainsFunc(values, func(value string) bool {
-			out, ok := try(t, binary, "--"+flag+value, "--version")
+			out, ok := try(t, binary, "--version", "--"+flag+value)
 			said += out
 			return ok
 		})
