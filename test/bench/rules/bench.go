@@ -59,7 +59,8 @@ func newBench(ctx context.Context, kubeconfig string) (*bench, error) {
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return nil, err
 	}
-	b := &bench{http: &http.Client{Timeout: time.Minute, Transport: insecure()}}
+	// Edits are numbered on from those of earlier runs: an edit that changes nothing would be there at once.
+	b := &bench{edits: int(time.Now().Unix() % 1e8), http: &http.Client{Timeout: time.Minute, Transport: insecure()}}
 	if b.api, err = client.NewWithWatch(config, client.Options{Scheme: scheme}); err != nil {
 		return nil, err
 	}
@@ -90,8 +91,8 @@ func (b *bench) objects() []client.Object {
 			EvaluationInterval: "2m",
 			// Without a request a pod gets next to nothing while others want the processor.
 			Resources: &corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("500m")}},
-			Storage:            v1alpha1.Storage{Size: resource.MustParse("2Gi"), WhenDeleted: v1alpha1.ClaimDelete},
-			Rules:              &v1alpha1.ObjectSelector{Selector: &metav1.LabelSelector{}},
+			Storage:   v1alpha1.Storage{Size: resource.MustParse("2Gi"), WhenDeleted: v1alpha1.ClaimDelete},
+			Rules:     &v1alpha1.ObjectSelector{Selector: &metav1.LabelSelector{}},
 		}},
 		&corev1.ServiceAccount{ObjectMeta: in("reader")},
 		&rbacv1.ClusterRoleBinding{
