@@ -150,7 +150,9 @@ func newHook(t *testing.T) *hook {
 }
 
 func (h *hook) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
-	var message struct{ Alerts []struct{ Labels map[string]string } }
+	var message struct {
+		Alerts []struct{ Labels map[string]string }
+	}
 	if err := json.NewDecoder(r.Body).Decode(&message); err != nil {
 		return
 	}
