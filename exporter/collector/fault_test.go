@@ -333,7 +333,7 @@ func TestFaultsOfOthers(t *testing.T) {
 			was[file] = readFile(t, filepath.Join(h.dir, file))
 			writeFile(t, filepath.Join(h.dir, file), "\x00 garbage\n")
 		}
-		set := newTestSet(t, &bytes.Buffer{}, append(args, "--no-collector.timex")...)
+		set := newTestSet(t, &bytes.Buffer{}, args...)
 		got := successes(scraped(t, set, set.Names()...))
 		for other, success := range got {
 			shares := slices.ContainsFunc(reads[other], func(file string) bool { return slices.Contains(files, file) })
@@ -367,7 +367,8 @@ func TestFaultsFIFO(t *testing.T) {
 			}
 			var log bytes.Buffer
 			set = h.alone(t, &log, l.name, "--collector.timeout=50ms")
-			descriptors := count(t, "/proc/self/fd")
+			scraped(t, set, l.name)
+			descriptors := count(t, "/proc/self/fd") // with the files that it holds
 			begin := time.Now()
 			for range 20 {
 				scraped(t, set, l.name)
@@ -389,11 +390,10 @@ func TestFaultsFIFO(t *testing.T) {
 				t.Fatal(err)
 			}
 			writeFile(t, path, string(was))
+			_ = unix.Close(fd)
 			eventually(t, "it works again", func() bool {
-				_, _ = unix.Write(fd, []byte("\n"))
 				return successes(scraped(t, set, l.name))[l.name] == "1"
 			})
-			_ = unix.Close(fd)
 		})
 	}
 }
