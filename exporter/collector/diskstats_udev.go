@@ -102,10 +102,8 @@ func (d *udevDisk) rotational() bool {
 }
 
 func (u *udev) look(d *udevDisk, b []byte, turned bool) error {
-	for n, line := range bytes.Split(bytes.TrimSuffix(b, []byte("\n")), []byte("\n")) {
-		if len(line) > 0 && (len(line) < 2 || line[1] != ':') { // a letter that says what follows
-			return fmt.Errorf("%s: line %d: %q is not udev's", d.file.Path(), n+1, line[:min(len(line), 40)])
-		}
+	if err := d.check(b); err != nil {
+		return err
 	}
 	properties := parseUdev(b)
 	serial := properties["SCSI_IDENT_SERIAL"] // what is usually printed on the disk
@@ -132,6 +130,16 @@ func (u *udev) look(d *udevDisk, b []byte, turned bool) error {
 		}
 	}
 	d.known, d.turned, d.made = append(d.known[:0], b...), turned, true
+	return nil
+}
+
+// check refuses what udev does not write: each of its lines begins with a letter that says what follows.
+func (d *udevDisk) check(b []byte) error {
+	for n, line := range bytes.Split(bytes.TrimSuffix(b, []byte("\n")), []byte("\n")) {
+		if len(line) > 0 && (len(line) < 2 || line[1] != ':') {
+			return fmt.Errorf("%s: line %d: %q is not udev's", d.file.Path(), n+1, line[:min(len(line), 40)])
+		}
+	}
 	return nil
 }
 

@@ -144,6 +144,10 @@ func (c *systemd) addManager(bus *systemdBus) (float64, error) {
 	if version < systemdStates {
 		return version, nil
 	}
+	return version, c.addState(bus)
+}
+
+func (c *systemd) addState(bus *systemdBus) error {
 	state, known, err := bus.managerText("SystemState")
 	if err == nil && !known {
 		err = errors.New(bus.path + ": systemd does not say its state")
@@ -151,7 +155,7 @@ func (c *systemd) addManager(bus *systemdBus) (float64, error) {
 	if err == nil {
 		c.running.Add(truth(state == "running"))
 	}
-	return version, err
+	return err
 }
 
 // systemdStates is the first version with the manager's state and the timers' last run.
