@@ -5,13 +5,10 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"flag"
 	"fmt"
-	"log/slog"
 	"os"
 	"time"
 
-	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -36,38 +33,11 @@ const alertmanagerVersion = "0.31.1"
 // version is stamped by the build.
 var version = "dev"
 
-type options struct {
-	version                             bool
-	image, metricsAddress, probeAddress string
-	leaderElect                         bool
-	logLevel, logFormat                 string
-	webhook                             bool
-	webhookPort                         int
-	namespace                           string
-}
-
 func main() {
 	if err := run(parse(os.Args[1:])); err != nil {
 		fmt.Fprintln(os.Stderr, "hearth:", err)
 		os.Exit(1)
 	}
-}
-
-func parse(args []string) options {
-	var o options
-	fs := flag.NewFlagSet("hearth", flag.ExitOnError)
-	fs.StringVar(&o.image, "image", os.Getenv("HEARTH_IMAGE"), "image of the exporter and the reloader; default: $HEARTH_IMAGE")
-	fs.BoolVar(&o.leaderElect, "leader-elect", false, "run only while holding the lease, so that several replicas can stand by")
-	fs.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "address of /metrics, over HTTPS, for clients that the API server lets; 0 switches it off")
-	fs.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
-	fs.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
-	fs.BoolVar(&o.webhook, "webhook", true, "answer the API server's admission reviews; without it objects are judged by their status alone")
-	fs.IntVar(&o.webhookPort, "webhook-port", 9443, "port of the webhook")
-	fs.StringVar(&o.namespace, "namespace", os.Getenv("HEARTH_NAMESPACE"), "namespace of the operator, where the webhook's certificate is kept; default: $HEARTH_NAMESPACE")
-	fs.BoolVar(&o.version, "version", false, "print the version and exit")
-	fs.StringVar(&o.logFormat, "log-format", "json", "json or text")
-	_ = fs.Parse(args) // ExitOnError
-	return o
 }
 
 func run(o options) error {
@@ -136,6 +106,7 @@ func register(ctx context.Context, mgr ctrl.Manager, images stack.Images) error 
 		(&controllers.AlertRuleReconciler{
 			Client: mgr.GetClient(), Events: events, Ledger: ledger, Verdicts: verdicts, Namespaces: namespaces,
 			Metrics: controllers.NewMetrics(metrics.Registry), Alerts: alerts, Routes: routes,
+			Tests: controllers.NewTests(ctx),
 		}).SetupWithManager(mgr),
 		mgr.AddHealthzCheck("ping", healthz.Ping),
 		mgr.AddReadyzCheck("ping", healthz.Ping),
@@ -164,19 +135,4 @@ func serving(keeper *admission.Keeper) func(*tls.Config) {
 		c.GetCertificate = keeper.Get
 		c.NextProtos = []string{"http/1.1"} // as for the metrics
 	}
-}
-
-func newLogger(o options) (logr.Logger, error) {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
-		return logr.Logger{}, fmt.Errorf("--log-level: %w", err)
-	}
-	opts := &slog.HandlerOptions{Level: level}
-	switch o.logFormat {
-	case "json":
-		return logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, opts)), nil
-	case "text":
-		return logr.FromSlogHandler(slog.NewTextHandler(os.Stderr, opts)), nil
-	}
-	return logr.Logger{}, fmt.Errorf("--log-format: %q is neither json nor text", o.logFormat)
 }

@@ -39,6 +39,7 @@ type AlertRuleReconciler struct {
 	Metrics    *Metrics
 	Alerts     *Alerts
 	Routes     *Routes
+	Tests      *Tests
 
 	settling settling
 }
@@ -51,6 +52,7 @@ func (r *AlertRuleReconciler) Reconcile(ctx context.Context, req reconcile.Reque
 		if client.IgnoreNotFound(err) == nil {
 			r.Verdicts.Forget(req.NamespacedName)
 			r.Alerts.ForgetRule(req.NamespacedName)
+			r.Tests.Forget(req.NamespacedName)
 			r.settling.forget(req.NamespacedName)
 		}
 		return reconcile.Result{}, client.IgnoreNotFound(err)
@@ -89,12 +91,21 @@ func (r *AlertRuleReconciler) judge(ctx context.Context, ar *v1alpha1.AlertRule)
 		return Verdict{}, err
 	}
 	verdict = r.Verdicts.Judge(ar)
+	if verdict.Problem == "" && len(ar.Spec.Tests) > 0 {
+		verdict.Tests = status.Tests{Count: len(ar.Spec.Tests), Running: true}
+		result := r.Tests.Take(ar)
+		if result == nil {
+			// The servers are not told yet: they keep what they have of it until the tests have passed.
+			return verdict, nil
+		}
+		verdict.tested(result)
+	}
 	r.Verdicts.Set(ctx, ar, verdict)
 	return verdict, nil
 }
 
 func (r *AlertRuleReconciler) observe(ctx context.Context, ar *v1alpha1.AlertRule, verdict Verdict) (status.Rule, error) {
-	out := status.Rule{Rules: verdict.Rules, Problem: verdict.Problem}
+	out := status.Rule{Rules: verdict.Rules, Problem: verdict.Problem, Tests: verdict.Tests, Warnings: verdict.Warnings}
 	var servers v1alpha1.PrometheusServerList
 	if err := r.List(ctx, &servers, client.UnsafeDisableDeepCopy); err != nil {
 		return out, fmt.Errorf("list PrometheusServers: %w", err)
@@ -211,6 +222,7 @@ func (r *AlertRuleReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.PrometheusServer{}, all, builder.WithPredicates(specOrSelectable())).
 		WatchesMetadata(&corev1.Namespace{}, all, builder.WithPredicates(r.Namespaces.changes())).
 		// A verdict is waited for by a server, a status by a person.
+		WatchesRawSource(source.Channel(r.Tests.Events(), &handler.EnqueueRequestForObject{})).
 		WatchesRawSource(source.Channel(r.Ledger.Events(), unhurried(&handler.EnqueueRequestForObject{}))).
 		WatchesRawSource(source.Channel(r.Routes.Events(), unhurried(&handler.EnqueueRequestForObject{}))).
 		WatchesRawSource(source.Channel(r.Alerts.Events(), unhurried(&handler.EnqueueRequestForObject{}))).

@@ -145,7 +145,8 @@ func TestAlertsReachTheStatus(t *testing.T) {
 	alerts := NewAlerts(t.Context())
 	c := newCluster(t, func(mgr manager.Manager) error {
 		return (&AlertRuleReconciler{Client: mgr.GetClient(), Events: mgr.GetEventRecorder("hearth"), Ledger: NewLedger(), Alerts: alerts,
-			Verdicts: NewVerdicts(), Namespaces: &Namespaces{}, Metrics: NewMetrics(prometheus.NewRegistry()), Routes: NewRoutes()}).SetupWithManager(mgr)
+			Verdicts: NewVerdicts(), Namespaces: &Namespaces{}, Metrics: NewMetrics(prometheus.NewRegistry()), Routes: NewRoutes(),
+			Tests: NewTests(t.Context())}).SetupWithManager(mgr)
 	})
 	c.create(t, &v1alpha1.PrometheusServer{ObjectMeta: metav1.ObjectMeta{Name: "main"}, Spec: v1alpha1.PrometheusServerSpec{
 		Rules: &v1alpha1.ObjectSelector{Selector: &metav1.LabelSelector{}},

@@ -38,7 +38,7 @@ func operator(ctx context.Context) func(manager.Manager) error {
 				Images: images, Replicas: NewReplicas(ctx), Ledger: ledger, Verdicts: verdicts, Namespaces: namespaces, Alerts: alerts, Routes: routes}).SetupWithManager(mgr),
 			(&NodeExporterReconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Events: recorder, Images: images}).SetupWithManager(mgr),
 			(&AlertRuleReconciler{Client: mgr.GetClient(), Events: recorder, Ledger: ledger, Verdicts: verdicts, Namespaces: namespaces,
-				Metrics: NewMetrics(prometheus.NewRegistry()), Alerts: alerts, Routes: routes}).SetupWithManager(mgr),
+				Metrics: NewMetrics(prometheus.NewRegistry()), Alerts: alerts, Routes: routes, Tests: NewTests(ctx)}).SetupWithManager(mgr),
 		)
 	}
 }

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,6 +15,8 @@ import (
 	"github.com/hearth-monitoring/hearth/internal/bundle"
 	"github.com/hearth-monitoring/hearth/internal/rules"
 	"github.com/hearth-monitoring/hearth/internal/stack"
+	"github.com/hearth-monitoring/hearth/internal/status"
+	"github.com/hearth-monitoring/hearth/ruletest"
 )
 
 // Verdicts is what the AlertRules' reconciler tells the servers' one: whether the newest generation of each AlertRule can
@@ -37,6 +40,10 @@ type Verdict struct {
 	Rules int
 	// Problem is why this generation must not be loaded, empty if it may.
 	Problem string
+	// Warnings are doubts about it, which keep it from nothing.
+	Warnings []string
+	// Tests is how its unit tests went. Those that fail are a Problem too.
+	Tests status.Tests
 	// File is what it becomes, if it may be loaded.
 	File bundle.File
 	// Routing is what it says about receivers and routes, nil for nothing.
@@ -76,13 +83,21 @@ func (v *Verdicts) of(ar *v1alpha1.AlertRule) (Verdict, bool) {
 // Judge is the verdict on an AlertRule that has its spec. It takes a few milliseconds.
 func (v *Verdicts) Judge(ar *v1alpha1.AlertRule) Verdict {
 	out := Verdict{UID: ar.UID, Generation: ar.Generation, Rules: rules.Count(&ar.Spec), Routing: amconfig.Contribute(ar)}
-	file, err := rules.Render(ar)
-	if err != nil {
-		out.Problem = err.Error()
-		return out
+	judged := rules.Judge(ar)
+	out.Problem, out.Warnings = judged.Problem(), judged.Warnings
+	if out.Problem == "" {
+		out.File = bundle.File{Path: judged.File.Path, Content: v.compressor.Content(judged.File.Text), Rules: judged.File.Rules}
 	}
-	out.File = bundle.File{Path: file.Path, Content: v.compressor.Content(file.Text), Rules: file.Rules}
 	return out
+}
+
+// tested adds how the unit tests went. Rules that don't do what their author says they do are not loaded.
+func (v *Verdict) tested(result *ruletest.Result) {
+	v.Tests = status.Tests{Count: result.Tests, Failures: result.Failures}
+	if !result.Passed {
+		v.Problem = strings.Join(result.Failures, "\n")
+		v.File = bundle.File{}
+	}
 }
 
 // Set makes a verdict known, and has the servers look that select the AlertRule.

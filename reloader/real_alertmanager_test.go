@@ -68,7 +68,9 @@ type webhook struct {
 func (h *webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	var message struct{ Alerts []struct{ Labels map[string]string } }
+	var message struct {
+		Alerts []struct{ Labels map[string]string }
+	}
 	_ = json.NewDecoder(r.Body).Decode(&message)
 	if h.fail {
 		w.WriteHeader(http.StatusBadRequest)

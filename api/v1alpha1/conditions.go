@@ -58,7 +58,6 @@ const (
 	ReasonTestsPassed             = "TestsPassed"
 	ReasonTestsFailed             = "TestsFailed"
 	ReasonTestsRunning            = "TestsRunning"
-	ReasonNoTests                 = "NoTests"
 	ReasonNotSelected             = "NotSelected"
 	ReasonLastGoodLoaded          = "LastGoodLoaded"
 	ReasonEvaluationError         = "EvaluationError"

@@ -13,14 +13,28 @@ import (
 type Rule struct {
 	// Rules is the number of rules in the spec.
 	Rules int
-	// Problem is why the rules are invalid, empty if they are not.
+	// Problem is why the rules must not be loaded, empty if they may: they are invalid, or their tests fail.
 	Problem string
+	// Warnings are doubts about valid rules.
+	Warnings []string
+	// Tests is how their unit tests went.
+	Tests Tests
 	// Servers are those that select it, sorted by namespace and name.
 	Servers []RuleServer
 	// Nearest says, if there are none, what keeps those that come closest from it.
 	Nearest []string
 	// Routing is what becomes of receivers and notify, nil where that is not known yet.
 	Routing []RuleRouting
+}
+
+// Tests is how the unit tests of an AlertRule went.
+type Tests struct {
+	// Count is the number of tests.
+	Count int
+	// Running is true until all of them have ended.
+	Running bool
+	// Failures say what was expected and what came instead, for each test that failed.
+	Failures []string
 }
 
 // Loaded says whether every server that selects the rules has loaded them, and there is one.
@@ -73,16 +87,39 @@ func OfRule(ar *v1alpha1.AlertRule, o Rule) v1alpha1.AlertRuleStatus {
 	}
 	out.Firing = ruleFiring(o.Servers)
 	out.Loaded = fmt.Sprintf("%d/%d", loaded, len(o.Servers))
-	valid := condition(v1alpha1.ConditionValid, true, v1alpha1.ReasonValid, count(int(out.Rules), "rule")+" accepted by Prometheus' parser")
-	if o.Problem != "" {
-		valid = condition(v1alpha1.ConditionValid, false, v1alpha1.ReasonInvalidRules, o.Problem)
-	}
 	v := ruleVerdict(o, loaded)
-	out.Conditions = append(v.conditions(), valid, ruleLoaded(o, v, loaded))
+	out.Conditions = append(v.conditions(), ruleValid(o), ruleLoaded(o, v, loaded))
+	out.Conditions = append(out.Conditions, ruleTested(o)...)
 	out.Conditions = append(out.Conditions, ruleFailing(o.Servers)...)
 	out.Conditions = append(out.Conditions, ruleRouted(ar, o.Routing)...)
 	out.Routes = ruleRoutes(ar, o.Routing)
 	return out
+}
+
+func ruleValid(o Rule) metav1.Condition {
+	if o.Problem != "" && len(o.Tests.Failures) == 0 {
+		return condition(v1alpha1.ConditionValid, false, v1alpha1.ReasonInvalidRules, o.Problem)
+	}
+	message := count(o.Rules, "rule") + " accepted by Prometheus' parser"
+	if len(o.Warnings) > 0 {
+		message += "; " + count(len(o.Warnings), "warning") + ": " + strings.Join(o.Warnings, "; ")
+	}
+	return condition(v1alpha1.ConditionValid, true, v1alpha1.ReasonValid, message)
+}
+
+// ruleTested is Tested, where there are tests and they have a say: those of invalid rules are not run.
+func ruleTested(o Rule) []metav1.Condition {
+	switch {
+	case o.Tests.Count == 0:
+		return nil
+	case o.Tests.Running:
+		running := unknown(v1alpha1.ConditionTested, count(o.Tests.Count, "test")+" running; what is loaded of an earlier version stays until they pass")
+		running.Reason = v1alpha1.ReasonTestsRunning
+		return []metav1.Condition{running}
+	case len(o.Tests.Failures) > 0:
+		return []metav1.Condition{condition(v1alpha1.ConditionTested, false, v1alpha1.ReasonTestsFailed, strings.Join(o.Tests.Failures, "\n"))}
+	}
+	return []metav1.Condition{condition(v1alpha1.ConditionTested, true, v1alpha1.ReasonTestsPassed, count(o.Tests.Count, "test")+" passed")}
 }
 
 // ruleFiring is how many alerts fire, nil while no server evaluates any version of the rules.
@@ -116,9 +153,9 @@ func ruleFailing(servers []RuleServer) []metav1.Condition {
 func ruleVerdict(o Rule, loaded int) verdict {
 	switch {
 	case o.Problem != "" && anyLastGood(o.Servers):
-		return verdict{stalled, v1alpha1.ReasonInvalidRules, "the last good version stays loaded; fix " + o.Problem}
+		return verdict{stalled, notLoadable(o), "the last good version stays loaded; fix " + o.Problem}
 	case o.Problem != "":
-		return verdict{stalled, v1alpha1.ReasonInvalidRules, o.Problem}
+		return verdict{stalled, notLoadable(o), o.Problem}
 	case len(o.Servers) == 0:
 		return verdict{stalled, v1alpha1.ReasonNotSelected, notSelected("AlertRule", o.Nearest)}
 	case loaded < len(o.Servers):
@@ -130,6 +167,14 @@ func ruleVerdict(o Rule, loaded int) verdict {
 		}
 	}
 	return verdict{ready, v1alpha1.ReasonLoaded, "loaded by " + count(loaded, "server")}
+}
+
+// notLoadable is the reason for a Problem.
+func notLoadable(o Rule) string {
+	if len(o.Tests.Failures) > 0 {
+		return v1alpha1.ReasonTestsFailed
+	}
+	return v1alpha1.ReasonInvalidRules
 }
 
 func ruleLoaded(o Rule, v verdict, loaded int) metav1.Condition {
