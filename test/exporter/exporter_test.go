@@ -194,7 +194,7 @@ func scrape(t *testing.T, name, sys, root, udev string) []string {
 		t.Fatal(err)
 	}
 	var out []string
-	for line := range strings.Lines(string(set.Scrape(nil, []string{name}, 0))) {
+	for line := range strings.Lines(string(set.Run([]string{name}, 0).AppendTo(nil))) {
 		changing := slices.ContainsFunc([]string{"node_scrape_collector_duration_seconds", "node_time_seconds", "node_timex", "node_filesystem_avail",
 			"node_filesystem_free", "node_filesystem_files"}, func(p string) bool { return strings.HasPrefix(line, p) })
 		if !changing {
