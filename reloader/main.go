@@ -123,14 +123,7 @@ func run(ctx context.Context, o options, log *slog.Logger) error {
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	metrics := agent.NewMetrics(registry)
 
-	blockers := []string{agent.TreeBlocker}
-	if o.web.Out != "" {
-		blockers = append(blockers, webBlocker)
-	}
-	if o.grantedDir != "" {
-		blockers = append(blockers, secretsBlocker)
-	}
-	board := report.NewBoard(blockers...)
+	board := report.NewBoard(o.blockers()...)
 	keeper, err := web.New(o.web)
 	if err != nil {
 		return err
@@ -158,6 +151,18 @@ func run(ctx context.Context, o options, log *slog.Logger) error {
 	}
 	a.Run(ctx)
 	return nil
+}
+
+// blockers are what has to be there before the server may start: it refuses to without any of the files that it is told of.
+func (o options) blockers() []string {
+	out := []string{agent.TreeBlocker}
+	if o.web.Out != "" {
+		out = append(out, webBlocker)
+	}
+	if o.grantedDir != "" {
+		out = append(out, secretsBlocker)
+	}
+	return out
 }
 
 func (o options) server(client *server.Client) agent.Server {

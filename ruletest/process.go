@@ -63,17 +63,13 @@ func (p *pool) run(ctx context.Context, r request) Result {
 func (p *pool) runIn(ctx context.Context, r request, failed Result) Result {
 	one, err := p.take()
 	if err != nil {
-		return failed.stop(0, fmt.Sprintf("spec.tests: the process that runs them can't be started: %v", err))
+		return failed.notStarted(err)
 	}
 	limited, cancel := context.WithTimeout(ctx, r.Limits.Time+grace)
 	defer cancel()
-	last, err := one.ask(limited, r)
-	if err != nil && last.Begin == 0 && limited.Err() == nil {
-		// It ended while nobody asked it anything.
-		one.kill()
-		if one, err = start(); err == nil {
-			last, err = one.ask(limited, r)
-		}
+	one, last, err := askOrReplace(limited, one, r)
+	if one == nil {
+		return failed.notStarted(err)
 	}
 	switch {
 	case err == nil && !last.Last:
@@ -82,9 +78,6 @@ func (p *pool) runIn(ctx context.Context, r request, failed Result) Result {
 	case err == nil: // it said what happened, and ends
 		one.kill()
 		return *last.Result
-	}
-	if one == nil {
-		return failed.stop(0, fmt.Sprintf("spec.tests: the process that runs them can't be started: %v", err))
 	}
 	state := one.kill()
 	text := fmt.Sprintf("the process that ran it ended (%s): it took too much memory, or hit a bug in Prometheus' engine", state)
@@ -96,6 +89,27 @@ func (p *pool) runIn(ctx context.Context, r request, failed Result) Result {
 	}
 	current := max(last.Begin-1, 0)
 	return failed.stop(current, nameOf(r.Spec, current)+": "+text)
+}
+
+// notStarted is the result when there is no process to run anything.
+func (out Result) notStarted(err error) Result {
+	return out.stop(0, fmt.Sprintf("spec.tests: the process that runs them can't be started: %v", err))
+}
+
+// askOrReplace asks a process, and a new one if this one had ended while nobody asked it anything: no test is to blame for
+// that. It returns the process that answered or failed to, or none if the new one can't be started.
+func askOrReplace(ctx context.Context, one *process, r request) (*process, answer, error) {
+	last, err := one.ask(ctx, r)
+	if err == nil || last.Begin != 0 || ctx.Err() != nil {
+		return one, last, err
+	}
+	one.kill()
+	one, err = start()
+	if err != nil {
+		return nil, answer{}, err
+	}
+	last, err = one.ask(ctx, r)
+	return one, last, err
 }
 
 // take returns a free process, or starts one.

@@ -2,7 +2,7 @@ package fetchtest
 
 import (
 	"encoding/json"
-	"fmt"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -33,7 +33,7 @@ func (a *API) serveSecret(w http.ResponseWriter, r *http.Request) {
 	s := a.secrets[id]
 	switch {
 	case s == nil || !s.granted:
-		refuse(w, apierrors.NewForbidden(resource, name, fmt.Errorf("User %q cannot get it", "reloader")))
+		refuse(w, apierrors.NewForbidden(resource, name, errors.New("the reloader may not get it")))
 	case s.data == nil:
 		refuse(w, apierrors.NewNotFound(resource, name))
 	default:

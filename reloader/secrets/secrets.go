@@ -174,9 +174,32 @@ func (k *Keeper) read(ctx context.Context, due []*held) {
 // readOne asks for a Secret and writes its files. Where the API gives no answer, what is there stays.
 func (k *Keeper) readOne(ctx context.Context, h *held) {
 	before := h.verdict
-	verdict := replica.Secret{Namespace: h.wanted.Namespace, Name: h.wanted.Name}
 	data, err := k.get(ctx, h.wanted)
-	answered := true
+	verdict, answered := verdictOf(h.wanted, err)
+	if !answered && h.answered {
+		verdict = before
+	}
+	if err == nil {
+		verdict.MissingKeys = without(data, h.wanted.Keys)
+	}
+	if err := k.writeAll(h.wanted, data, answered); err != nil {
+		verdict.Problem = "cannot write its files: " + err.Error()
+	}
+	if len(verdict.MissingKeys) > 0 && verdict.Problem == "" {
+		verdict.Problem = "it has no key " + strings.Join(verdict.MissingKeys, ", ")
+	}
+	h.answered = h.answered || answered
+	h.verdict = verdict
+	h.schedule(time.Now())
+	if verdict.Problem != before.Problem {
+		k.log.Info("Secret", "namespace", verdict.Namespace, "name", verdict.Name, "problem", verdict.Problem)
+	}
+}
+
+// verdictOf is what an answer of the API says of a Secret, and whether it is one: a refusal is an answer, for the Secret may
+// not be used any longer, and an outage is none.
+func verdictOf(w bundle.WantedSecret, err error) (verdict replica.Secret, answered bool) {
+	verdict = replica.Secret{Namespace: w.Namespace, Name: w.Name}
 	switch {
 	case err == nil:
 	case apierrors.IsForbidden(err):
@@ -184,35 +207,32 @@ func (k *Keeper) readOne(ctx context.Context, h *held) {
 	case apierrors.IsNotFound(err):
 		verdict.Problem = "it does not exist"
 	default:
-		answered = false
 		verdict.Problem = "the API gives no answer: " + err.Error()
+		return verdict, false
 	}
-	if !answered && h.answered {
-		verdict = before
-	}
-	for _, key := range h.wanted.Keys {
-		content, ok := data[key]
-		if answered && err == nil && (!ok || len(content) == 0) {
-			verdict.MissingKeys = append(verdict.MissingKeys, key)
+	return verdict, true
+}
+
+// without are the keys that data has no content for. An empty one would be a file that the server refuses.
+func without(data map[string][]byte, keys []string) []string {
+	var out []string
+	for _, key := range keys {
+		if len(data[key]) == 0 {
+			out = append(out, key)
 		}
-		if werr := k.write(h.wanted, key, content, answered); werr != nil {
-			verdict.Problem = "cannot write its files: " + werr.Error()
-		}
 	}
-	if len(verdict.MissingKeys) > 0 && verdict.Problem == "" {
-		verdict.Problem = "it has no key " + strings.Join(verdict.MissingKeys, ", ")
+	return out
+}
+
+// schedule says when the Secret is due again. One with a problem is due sooner, so that a grant takes effect at once, but
+// ever less often, so that a mistake that stays costs the API server little.
+func (h *held) schedule(now time.Time) {
+	if h.verdict.Problem == "" {
+		h.backoff, h.next = 0, now.Add(refresh)
+		return
 	}
-	h.answered = h.answered || answered
-	if verdict.Problem == "" {
-		h.backoff, h.next = 0, time.Now().Add(refresh)
-	} else {
-		h.backoff = min(max(2*h.backoff, retryMin), refresh)
-		h.next = time.Now().Add(h.backoff)
-	}
-	h.verdict = verdict
-	if verdict.Problem != before.Problem {
-		k.log.Info("Secret", "namespace", verdict.Namespace, "name", verdict.Name, "problem", verdict.Problem)
-	}
+	h.backoff = min(max(2*h.backoff, retryMin), refresh)
+	h.next = now.Add(h.backoff)
 }
 
 func (k *Keeper) get(ctx context.Context, w bundle.WantedSecret) (map[string][]byte, error) {
@@ -237,6 +257,18 @@ func (k *Keeper) report() []replica.Secret {
 
 func (k *Keeper) path(w bundle.WantedSecret, key string) string {
 	return filepath.Join(k.dir, w.Namespace, w.Name, key)
+}
+
+// writeAll writes every file that can be, whatever became of the others: each that is missing would keep the server from
+// loading anything. The error is the last one.
+func (k *Keeper) writeAll(w bundle.WantedSecret, data map[string][]byte, answered bool) error {
+	var last error
+	for _, key := range w.Keys {
+		if err := k.write(w, key, data[key], answered); err != nil {
+			last = err
+		}
+	}
+	return last
 }
 
 // write gives a key's file its content, or the stopgap where there is none. Without an answer a file that is there stays.

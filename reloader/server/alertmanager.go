@@ -162,19 +162,24 @@ func (p *page) take(line string) {
 			am.Suppressed = int(sampleValue(line))
 		}
 	case "alertmanager_notifications_total", "alertmanager_notifications_failed_total":
-		labels := labelsOf(rest)
-		key := attempt{receiver: labels["receiver_name"], integration: labels["integration"]}
-		n := p.attempts[key]
-		if reason, failed := labels["reason"]; failed {
-			if n.failed == nil {
-				n.failed = map[string]float64{}
-			}
-			n.failed[reason] += sampleValue(line)
-		} else if name == "alertmanager_notifications_total" {
-			n.all += sampleValue(line)
-		}
-		p.attempts[key] = n
+		p.count(name, labelsOf(rest), sampleValue(line))
 	}
+}
+
+// count adds a counter of notifications to those of its receiver's integration. Only failures have a reason, and they are
+// among all as well: two counters of one attempt, which come in any order.
+func (p *page) count(name string, labels map[string]string, value float64) {
+	key := attempt{receiver: labels["receiver_name"], integration: labels["integration"]}
+	n := p.attempts[key]
+	if reason, failed := labels["reason"]; failed {
+		if n.failed == nil {
+			n.failed = map[string]float64{}
+		}
+		n.failed[reason] += value
+	} else if name == "alertmanager_notifications_total" {
+		n.all += value
+	}
+	p.attempts[key] = n
 }
 
 // takeOver compares the counters with those seen before. They count from 0 again when the process or, with the names of
