@@ -133,7 +133,6 @@ func (r *AlertRuleReconciler) observe(ctx context.Context, ar *v1alpha1.AlertRul
 
 // onServer is what a server has of a rule. What it says of an older generation counts for nothing.
 func (r *AlertRuleReconciler) onServer(ps *v1alpha1.PrometheusServer, ar *v1alpha1.AlertRule) status.RuleServer {
-	out := status.RuleServer{Namespace: ps.Namespace, Name: ps.Name}
 	server := client.ObjectKeyFromObject(ps)
 	entry, ok := r.Ledger.Of(server, client.ObjectKeyFromObject(ar))
 	judged := ok && entry.Generation == ar.Generation
@@ -144,6 +143,13 @@ func (r *AlertRuleReconciler) onServer(ps *v1alpha1.PrometheusServer, ar *v1alph
 			return *known
 		}
 	}
+	return entered(server, entry, judged)
+}
+
+// entered is what the ledger's entry says that a server has of a rule. Unless the server has judged this generation, the
+// entry is of an older one, or there is none.
+func entered(server client.ObjectKey, entry Entry, judged bool) status.RuleServer {
+	out := status.RuleServer{Namespace: server.Namespace, Name: server.Name}
 	switch {
 	case !judged:
 		out.Message = "not taken up yet"

@@ -110,11 +110,11 @@ func revisionOf(m *bundle.Manifest) int64 {
 func (r *PrometheusServerReconciler) cachedManifest(ctx context.Context, ps *v1alpha1.PrometheusServer, known *served) (*bundle.Manifest, error) {
 	var object corev1.ConfigMap
 	key := client.ObjectKey{Namespace: ps.Namespace, Name: bundle.ManifestName(stack.NamesOf(ps.Name).Base)}
-	err := r.Get(ctx, key, &object, client.UnsafeDisableDeepCopy)
-	if client.IgnoreNotFound(err) != nil {
+	if err := r.Get(ctx, key, &object, client.UnsafeDisableDeepCopy); client.IgnoreNotFound(err) != nil {
 		return nil, fmt.Errorf("get ConfigMap %q: %w", key.Name, err)
 	}
-	if err != nil || object.Labels[stack.LabelOwnerUID] != string(ps.UID) {
+	// One that is not found stays empty here, and so is not this server's either.
+	if object.Labels[stack.LabelOwnerUID] != string(ps.UID) {
 		known.cached, known.cachedVersion = nil, ""
 		return nil, nil
 	}

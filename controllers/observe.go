@@ -17,8 +17,24 @@ import (
 	"github.com/hearth-monitoring/hearth/internal/status"
 )
 
-// observe reads what runs of a server and has its replicas followed from now on.
-func (r *PrometheusServerReconciler) observe(ctx context.Context, s *stack.Stack, revision int64) (*status.Server, error) {
+// observe reads what runs of a server and of its Alertmanager, and has their replicas followed from now on.
+func (r *PrometheusServerReconciler) observe(ctx context.Context, s *stack.Stack, made *rendered) (*status.Server, error) {
+	out, err := r.observeServer(ctx, s, made.files.Manifest.Revision)
+	if err != nil {
+		return nil, err
+	}
+	if out.Alertmanager, err = r.observeAlertmanager(ctx, s, made.amFiles); err != nil {
+		return nil, err
+	}
+	if out.Alertmanager != nil {
+		out.Alertmanager.Problem = made.amProblem
+		out.Alerts.HasOwn, out.Alerts.Own = true, out.Alertmanager.Pods
+		out.Asking = out.Asking || out.Alertmanager.Asking
+	}
+	return out, nil
+}
+
+func (r *PrometheusServerReconciler) observeServer(ctx context.Context, s *stack.Stack, revision int64) (*status.Server, error) {
 	out := &status.Server{Replicas: s.Replicas, Revision: revision, Verdicts: s.Rules.Verdicts}
 	out.Alerts = status.AlertPath{Server: s.Namespace + "/" + s.Name, Missing: s.Alertmanagers.Missing}
 	for _, target := range s.Alertmanagers.Targets {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 	"github.com/hearth-monitoring/hearth/internal/manifests"
+	"github.com/hearth-monitoring/hearth/internal/promconfig"
 	"github.com/hearth-monitoring/hearth/internal/replica"
 	"github.com/hearth-monitoring/hearth/internal/stack"
 	"github.com/hearth-monitoring/hearth/internal/status"
@@ -96,43 +97,61 @@ func (r *PrometheusServerReconciler) reconcile(ctx context.Context, ps *v1alpha1
 	if len(invalid) > 0 {
 		return nil, &status.Invalid{Err: invalid.ToAggregate()}
 	}
-	files, err := known.renderer.Render(s)
+	made, err := render(s, known)
 	if err != nil {
 		return nil, &status.Invalid{Err: err}
 	}
-	amFiles, problem, err := renderAlertmanager(s, &known.notifier)
-	if err != nil {
-		return nil, &status.Invalid{Err: err}
-	}
-	objects, err := manifests.Server(s, files, amFiles)
-	if err != nil {
-		return nil, &status.Invalid{Err: err}
-	}
-	// Before it is written, so that whatever of it gets written is never given another content.
-	known.manifest = &files.Manifest
-	aerr := r.applier(known).apply(ctx, ps, asClientObjects(objects))
-	if aerr == nil {
-		aerr = r.bequeath(ctx, ps, s)
-	}
-	if aerr == nil {
-		r.Routes.Set(ctx, client.ObjectKeyFromObject(ps), s.Routing, s.Rules.Verdicts)
-	}
+	// Before it is written, so that whatever of it gets written is never given another content. It is a copy, because a
+	// pointer into made would keep all the objects in memory.
+	manifest := made.files.Manifest
+	known.manifest = &manifest
+	aerr := r.apply(ctx, ps, s, made, known)
 	if in.Rules == nil {
 		known.take(&s.Rules, version, ps.Generation, began)
 	}
-	observed, err := r.observe(ctx, s, files.Manifest.Revision)
+	observed, err := r.observe(ctx, s, made)
 	if err != nil {
 		return nil, err
 	}
-	if observed.Alertmanager, err = r.observeAlertmanager(ctx, s, amFiles); err != nil {
+	return observed, aerr
+}
+
+// rendered is what a server is made of: its files, those of its Alertmanager, and the objects with both in them.
+type rendered struct {
+	files   promconfig.Files
+	amFiles *promconfig.Files // nil without an Alertmanager
+	// amProblem is why amFiles are those that are published already, and not newer ones.
+	amProblem string
+	objects   []manifests.Object
+}
+
+// render fails only because of what is declared: nothing but another declaration helps.
+func render(s *stack.Stack, known *served) (*rendered, error) {
+	var out rendered
+	var err error
+	if out.files, err = known.renderer.Render(s); err != nil {
 		return nil, err
 	}
-	if observed.Alertmanager != nil {
-		observed.Alertmanager.Problem = problem
-		observed.Alerts.HasOwn, observed.Alerts.Own = true, observed.Alertmanager.Pods
-		observed.Asking = observed.Asking || observed.Alertmanager.Asking
+	if out.amFiles, out.amProblem, err = renderAlertmanager(s, &known.notifier); err != nil {
+		return nil, err
 	}
-	return observed, aerr
+	if out.objects, err = manifests.Server(s, out.files, out.amFiles); err != nil {
+		return nil, err
+	}
+	return &out, nil
+}
+
+// apply writes what was rendered. The AlertRules hear of the routing only once all of it is written: before that, it is
+// not what the Alertmanager is told.
+func (r *PrometheusServerReconciler) apply(ctx context.Context, ps *v1alpha1.PrometheusServer, s *stack.Stack, made *rendered, known *served) error {
+	if err := r.applier(known).apply(ctx, ps, asClientObjects(made.objects)); err != nil {
+		return err
+	}
+	if err := r.bequeath(ctx, ps, s); err != nil {
+		return err
+	}
+	r.Routes.Set(ctx, client.ObjectKeyFromObject(ps), s.Routing, s.Rules.Verdicts)
+	return nil
 }
 
 // bequeath settles what becomes of the claims when the server is deleted: they go with it if it owns them.

@@ -41,15 +41,10 @@ func (r *Routes) Events() <-chan event.GenericEvent { return r.events }
 
 // Set makes this the routing of a server that selects these rules.
 func (r *Routes) Set(ctx context.Context, server types.NamespacedName, routing *stack.Routing, rules []stack.Verdict) {
-	now := &serverRoutes{routing: routing, verdicts: map[types.NamespacedName]stack.RouteVerdict{}}
-	if routing != nil {
-		if routing.Pending {
-			return // it is not what the Alertmanager is told
-		}
-		for _, v := range routing.Verdicts {
-			now.verdicts[types.NamespacedName{Namespace: v.Namespace, Name: v.Name}] = v
-		}
+	if routing != nil && routing.Pending {
+		return // it is not what the Alertmanager is told
 	}
+	now := routesOf(routing)
 	r.mu.Lock()
 	was, known := r.servers[server]
 	r.servers[server] = now
@@ -69,6 +64,18 @@ func (r *Routes) Set(ctx context.Context, server types.NamespacedName, routing *
 			return
 		}
 	}
+}
+
+// routesOf are those of a server with this routing, nil for one without an Alertmanager.
+func routesOf(routing *stack.Routing) *serverRoutes {
+	out := &serverRoutes{routing: routing, verdicts: map[types.NamespacedName]stack.RouteVerdict{}}
+	if routing == nil {
+		return out
+	}
+	for _, v := range routing.Verdicts {
+		out.verdicts[types.NamespacedName{Namespace: v.Namespace, Name: v.Name}] = v
+	}
+	return out
 }
 
 // same says whether a rule's alerts go the same ways as before, and as much is said of it.
