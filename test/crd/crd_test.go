@@ -22,7 +22,7 @@ const sizeLimit = 200 << 10
 var kinds = map[string]struct{ shortNames, columns []string }{
 	"AlertRule":        {[]string{"ar"}, []string{"Rules", "Valid", "Tests", "Loaded", "Firing", "Age"}},
 	"NodeExporter":     {[]string{"ne"}, []string{"Nodes", "Ready", "Up", "Unassigned", "Age"}},
-	"PrometheusServer": {[]string{"ps", "prom"}, []string{"Ready", "Loaded", "Targets", "Firing", "Age"}},
+	"PrometheusServer": {[]string{"ps", "prom"}, []string{"Ready", "Loaded", "Targets", "Firing", "Alertmanager", "Age"}},
 }
 
 // foreign are fields whose schema is Kubernetes' own: it is described at their top, and below it Kubernetes leaves some
