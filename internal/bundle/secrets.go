@@ -51,11 +51,11 @@ func (w WantedSecret) check() error {
 		return fmt.Errorf("%q is not the name of a Secret", w.Namespace+"/"+w.Name)
 	}
 	if len(w.Keys) == 0 {
-		return fmt.Errorf("Secret %s/%s: no keys", w.Namespace, w.Name)
+		return fmt.Errorf("the Secret %s/%s: no keys", w.Namespace, w.Name)
 	}
 	for _, key := range w.Keys {
 		if !ValidKey(key) {
-			return fmt.Errorf("Secret %s/%s: %q is not a key", w.Namespace, w.Name, key)
+			return fmt.Errorf("the Secret %s/%s: %q is not a key", w.Namespace, w.Name, key)
 		}
 	}
 	return nil

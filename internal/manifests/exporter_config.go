@@ -96,12 +96,14 @@ func settingsOf(c v1alpha1.Collectors) exporterSettings {
 			edit(name, func(s *collectorSettings) { s.DeviceInclude, s.DeviceExclude = d.DeviceInclude, d.DeviceExclude })
 		}
 	}
-	special(c, edit)
+	ownFilters(c, edit)
+	ownDetails(c, edit)
 	return out
 }
 
-// special are the settings that one collector alone has.
-func special(c v1alpha1.Collectors, edit func(string, func(*collectorSettings))) {
+// ownFilters are the settings of one collector alone that say which of the node's things (mounts, chips, devices, units) it
+// looks at.
+func ownFilters(c v1alpha1.Collectors, edit func(string, func(*collectorSettings))) {
 	if f := c.Filesystem; f != nil {
 		edit("filesystem", func(s *collectorSettings) {
 			s.MountPointsInclude, s.MountPointsExclude = f.MountPointsInclude, f.MountPointsExclude
@@ -121,14 +123,18 @@ func special(c v1alpha1.Collectors, edit func(string, func(*collectorSettings)))
 	if u := c.Systemd; u != nil {
 		edit("systemd", func(s *collectorSettings) { s.UnitInclude, s.UnitExclude = u.UnitInclude, u.UnitExclude })
 	}
+	if n := c.Netclass; n != nil {
+		edit("netclass", func(s *collectorSettings) { s.IgnoredDevices = n.DeviceExclude })
+	}
+}
+
+// ownDetails are the other settings of one collector alone: how much it tells, and where it reads.
+func ownDetails(c v1alpha1.Collectors, edit func(string, func(*collectorSettings))) {
 	if c.CPU != nil {
 		edit("cpu", func(s *collectorSettings) { s.Info = c.CPU.Info })
 	}
 	if c.Stat != nil {
 		edit("stat", func(s *collectorSettings) { s.Softirq = c.Stat.Softirq })
-	}
-	if c.Netclass != nil {
-		edit("netclass", func(s *collectorSettings) { s.IgnoredDevices = c.Netclass.DeviceExclude })
 	}
 	if c.Netstat != nil {
 		edit("netstat", func(s *collectorSettings) { s.Fields = c.Netstat.Fields })

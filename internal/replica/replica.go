@@ -20,10 +20,11 @@ const (
 	MaxJobError = 512
 	// MaxJobs bounds Report.Jobs.
 	MaxJobs = 1000
-	// MaxAlertRules bounds Report.AlertRules, and MaxRuleError AlertRule.Error, in bytes. Of the errors, MaxRuleErrors are
-	// told in full.
+	// MaxAlertRules bounds Report.AlertRules.
 	MaxAlertRules = 20_000
-	MaxRuleError  = 512
+	// MaxRuleError bounds AlertRule.Error, in bytes.
+	MaxRuleError = 512
+	// MaxRuleErrors is how many of those errors are told in full.
 	MaxRuleErrors = 500
 	// MaxReport bounds what Decode accepts, in bytes.
 	MaxReport = 4 << 20

@@ -49,7 +49,7 @@ func labelDoubt(name, value string) string {
 		return "Prometheus replaces it by the name of the alert: remove it"
 	case strings.HasPrefix(name, "__"):
 		return "names that begin with __ are Prometheus' own: rename it"
-	case !model.LabelName(name).IsValidLegacy():
+	case !model.LegacyValidation.IsValidLabelName(name):
 		return "Alertmanager's templates can't name it as .Labels.NAME, and matchers have to quote it: use letters, digits and _"
 	case strings.Contains(value, "{{") && printsValue(value):
 		return "has the value of the expression in it, so each new value is another alert, and for begins anew: put the value into an annotation"

@@ -70,18 +70,29 @@ func Collectors() map[v1alpha1.CollectorName]bool {
 	return out
 }
 
+// runs says whether settings leave the collector, which has this name, switched on. Disable wins.
+func (known collector) runs(c v1alpha1.Collectors, name v1alpha1.CollectorName) bool {
+	on := known.byDefault && !c.DisableDefaults || slices.Contains(c.Enable, name)
+	return on && !slices.Contains(c.Disable, name)
+}
+
+// and is what two read together, but for the textfile directory: that is a setting, so no collector has one by itself.
+func (a Access) and(b Access) Access {
+	a.Sys = a.Sys || b.Sys
+	a.Root = a.Root || b.Root
+	a.Udev = a.Udev || b.Udev
+	a.DBus = a.DBus || b.DBus
+	return a
+}
+
 // AccessOf is what the collectors that these settings leave switched on read of the host.
 func AccessOf(c v1alpha1.Collectors) Access {
 	var out Access
 	for name, known := range collectors() {
-		on := known.byDefault && !c.DisableDefaults || slices.Contains(c.Enable, name)
-		if !on || slices.Contains(c.Disable, name) {
+		if !known.runs(c, name) {
 			continue
 		}
-		out.Sys = out.Sys || known.access.Sys
-		out.Root = out.Root || known.access.Root
-		out.Udev = out.Udev || known.access.Udev
-		out.DBus = out.DBus || known.access.DBus
+		out = out.and(known.access)
 		if name == "textfile" && c.Textfile != nil {
 			out.Textfile = c.Textfile.Directory
 		}

@@ -86,48 +86,81 @@ func nearest(servers []v1alpha1.PrometheusServer, w wanted) []string {
 
 // differences are what would have to change for a selector to take the object.
 func (w wanted) differences(s *v1alpha1.ObjectSelector, home string) []string {
-	out := unmet(s.Selector, "label", "this", w.labels)
+	out := labelled{what: "label", whose: "this", labels: w.labels}.unmet(s.Selector)
 	switch {
 	case s.NamespaceSelector == nil && w.namespace != home:
 		out = append(out, fmt.Sprintf("selects %ss of its own namespace only; this is in %s: set %s.namespaceSelector", w.kind, w.namespace, w.path))
 	case s.NamespaceSelector != nil:
-		out = append(out, unmet(s.NamespaceSelector, "namespaces with label", "namespace "+w.namespace, w.namespaceLabels)...)
+		namespace := labelled{what: "namespaces with label", whose: "namespace " + w.namespace, labels: w.namespaceLabels}
+		out = append(out, namespace.unmet(s.NamespaceSelector)...)
 	}
 	return out
 }
 
-// unmet are the requirements that labels don't meet, in words.
-func unmet(s *metav1.LabelSelector, what, whose string, labels map[string]string) []string {
+// labelled is what a label selector looks at, and what to call it.
+type labelled struct {
+	// what the selector wants of it: a label, or namespaces with a label.
+	what string
+	// whose the labels are.
+	whose  string
+	labels map[string]string
+}
+
+// unmet are the requirements that the labels don't meet, in words.
+func (l labelled) unmet(s *metav1.LabelSelector) []string {
 	var out []string
-	has := func(key string) string {
-		if value, ok := labels[key]; ok {
-			return fmt.Sprintf("%s has %s=%s", whose, key, value)
-		}
-		return fmt.Sprintf("%s has no label %s", whose, key)
-	}
 	for _, key := range slices.Sorted(maps.Keys(s.MatchLabels)) {
 		want := s.MatchLabels[key]
-		switch value, ok := labels[key]; {
+		switch value, ok := l.labels[key]; {
 		case ok && value == want:
 		case key == corev1.LabelMetadataName:
-			out = append(out, fmt.Sprintf("wants namespace %s; this is in %s", want, labels[key]))
+			out = append(out, fmt.Sprintf("wants namespace %s; this is in %s", want, l.labels[key]))
 		default:
-			out = append(out, fmt.Sprintf("wants %s %s=%s; %s", what, key, want, has(key)))
+			out = append(out, fmt.Sprintf("wants %s %s=%s; %s", l.what, key, want, l.has(key)))
 		}
 	}
 	for _, r := range s.MatchExpressions {
-		value, ok := labels[r.Key]
-		one, list := slices.Contains(r.Values, value), strings.Join(r.Values, ", ")
-		switch {
-		case r.Operator == metav1.LabelSelectorOpIn && (!ok || !one):
-			out = append(out, fmt.Sprintf("wants %s %s in (%s); %s", what, r.Key, list, has(r.Key)))
-		case r.Operator == metav1.LabelSelectorOpNotIn && ok && one:
-			out = append(out, fmt.Sprintf("wants %s %s not in (%s); %s", what, r.Key, list, has(r.Key)))
-		case r.Operator == metav1.LabelSelectorOpExists && !ok:
-			out = append(out, fmt.Sprintf("wants %s %s; %s", what, r.Key, has(r.Key)))
-		case r.Operator == metav1.LabelSelectorOpDoesNotExist && ok:
-			out = append(out, fmt.Sprintf("wants no %s %s; %s", what, r.Key, has(r.Key)))
+		if !l.meet(r) {
+			out = append(out, l.wants(r)+"; "+l.has(r.Key))
 		}
 	}
 	return out
+}
+
+// has is what there is of a label, in words.
+func (l labelled) has(key string) string {
+	if value, ok := l.labels[key]; ok {
+		return fmt.Sprintf("%s has %s=%s", l.whose, key, value)
+	}
+	return fmt.Sprintf("%s has no label %s", l.whose, key)
+}
+
+// meet says whether the labels meet an expression. One that nobody knows is met: validation has more to say about it.
+func (l labelled) meet(r metav1.LabelSelectorRequirement) bool {
+	value, ok := l.labels[r.Key]
+	switch r.Operator {
+	case metav1.LabelSelectorOpIn:
+		return ok && slices.Contains(r.Values, value)
+	case metav1.LabelSelectorOpNotIn:
+		return !ok || !slices.Contains(r.Values, value)
+	case metav1.LabelSelectorOpExists:
+		return ok
+	case metav1.LabelSelectorOpDoesNotExist:
+		return !ok
+	}
+	return true
+}
+
+// wants is an expression in words.
+func (l labelled) wants(r metav1.LabelSelectorRequirement) string {
+	list := strings.Join(r.Values, ", ")
+	switch r.Operator {
+	case metav1.LabelSelectorOpIn:
+		return fmt.Sprintf("wants %s %s in (%s)", l.what, r.Key, list)
+	case metav1.LabelSelectorOpNotIn:
+		return fmt.Sprintf("wants %s %s not in (%s)", l.what, r.Key, list)
+	case metav1.LabelSelectorOpDoesNotExist:
+		return fmt.Sprintf("wants no %s %s", l.what, r.Key)
+	}
+	return fmt.Sprintf("wants %s %s", l.what, r.Key)
 }
