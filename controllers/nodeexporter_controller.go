@@ -78,10 +78,7 @@ func (r *NodeExporterReconciler) gather(ctx context.Context, ne *v1alpha1.NodeEx
 
 // observe reads what runs of an exporter, and what the servers that select it say of it.
 func (r *NodeExporterReconciler) observe(ctx context.Context, ne *v1alpha1.NodeExporter, e *stack.Exporter, in stack.ExporterInputs) (*status.Exporter, error) {
-	out := &status.Exporter{Scrapes: scrapes(ne, e, in)}
-	if len(out.Scrapes) == 0 {
-		out.Nearest = stack.NearestToExporter(in.Servers, ne, in.NamespaceLabels)
-	}
+	out := &status.Exporter{}
 	var pods corev1.PodList
 	if err := r.List(ctx, &pods, client.InNamespace(e.Namespace), client.MatchingLabels(e.Selector)); err != nil {
 		return nil, fmt.Errorf("list pods: %w", err)
@@ -102,6 +99,9 @@ func (r *NodeExporterReconciler) observe(ctx context.Context, ne *v1alpha1.NodeE
 			Waiting:   firstWaiting(pods.Items, pool.Name),
 		})
 	}
+	if out.Scrapes = scrapes(ne, e, out.Pools, in); len(out.Scrapes) == 0 {
+		out.Nearest = stack.NearestToExporter(in.Servers, ne, in.NamespaceLabels)
+	}
 	var err error
 	out.LeftOut, err = r.leaveOuts(ctx, ne, e)
 	return out, err
@@ -121,24 +121,27 @@ func firstWaiting(pods []corev1.Pod, pool string) string {
 }
 
 // scrapes are what the servers' own status says of the exporter's jobs.
-func scrapes(ne *v1alpha1.NodeExporter, e *stack.Exporter, in stack.ExporterInputs) []status.Scrape {
+func scrapes(ne *v1alpha1.NodeExporter, e *stack.Exporter, pools []status.Pool, in stack.ExporterInputs) []status.Scrape {
 	var out []status.Scrape
 	for i := range in.Servers {
 		ps := &in.Servers[i]
 		if ps.DeletionTimestamp == nil && stack.SelectsExporter(ps, ne, in.NamespaceLabels) {
-			out = append(out, scrapeOf(ps, e))
+			out = append(out, scrapeOf(ps, e, pools))
 		}
 	}
 	return out
 }
 
-func scrapeOf(ps *v1alpha1.PrometheusServer, e *stack.Exporter) status.Scrape {
+func scrapeOf(ps *v1alpha1.PrometheusServer, e *stack.Exporter, pools []status.Pool) status.Scrape {
 	out := status.Scrape{Server: "PrometheusServer " + ps.Namespace + "/" + ps.Name, Pools: map[string]int32{}}
 	if ps.Status.Targets == nil {
 		return out
 	}
 	up := int32(0)
-	for _, pool := range e.Pools {
+	for i, pool := range e.Pools {
+		if pools[i].Nodes == 0 {
+			out.Pools[pool.Name] = 0 // A job without a target is in no server's status.
+		}
 		for _, job := range ps.Status.Targets.Jobs {
 			if job.Name == pool.Job {
 				up += job.Up
