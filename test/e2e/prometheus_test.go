@@ -22,15 +22,23 @@ type prometheus struct {
 // through asks a server through the API server and its Service, which works on every cluster.
 func through(ps *v1alpha1.PrometheusServer) prometheus {
 	return prometheus{func(ctx context.Context, path string, query map[string]string) ([]byte, error) {
-		return kube.typed.CoreV1().Services(ps.Namespace).ProxyGet("http", "prometheus-"+ps.Name, "web", path, query).DoRaw(ctx)
+		return answer(kube.typed.CoreV1().Services(ps.Namespace).ProxyGet("http", "prometheus-"+ps.Name, "web", path, query).DoRaw(ctx))
 	}}
 }
 
 // throughPod asks one replica.
 func throughPod(namespace, pod string) prometheus {
 	return prometheus{func(ctx context.Context, path string, query map[string]string) ([]byte, error) {
-		return kube.typed.CoreV1().Pods(namespace).ProxyGet("http", pod, "9090", path, query).DoRaw(ctx)
+		return answer(kube.typed.CoreV1().Pods(namespace).ProxyGet("http", pod, "9090", path, query).DoRaw(ctx))
 	}}
+}
+
+// answer keeps what Prometheus said of a refused request: the client's own error says "for an unknown reason".
+func answer(body []byte, err error) ([]byte, error) {
+	if err != nil && len(body) > 0 {
+		err = fmt.Errorf("%w: %s", err, body)
+	}
+	return body, err
 }
 
 // at asks the server at an address, as users do.
