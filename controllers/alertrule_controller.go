@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -171,11 +172,14 @@ func (r *AlertRuleReconciler) alertsOn(ps *v1alpha1.PrometheusServer, ar *v1alph
 	var was RuleAlerts
 	for _, s := range ar.Status.Servers {
 		if s.Namespace == ps.Namespace && s.Name == ps.Name {
-			was = RuleAlerts{Firing: s.Firing, Pending: s.Pending, Error: s.LastError}
+			was = RuleAlerts{Firing: s.Firing, Pending: s.Pending, Error: s.LastError, Missing: strings.Join(s.MissingMetrics, "\n")}
 		}
 	}
 	now := r.Alerts.Of(client.ObjectKeyFromObject(ps), client.ObjectKeyFromObject(ar), was)
 	out.Firing, out.Pending, out.Error = now.Firing, now.Pending, now.Error
+	if now.Missing != "" {
+		out.Missing = strings.Split(now.Missing, "\n")
+	}
 }
 
 // measure notes how long a generation took from the API server's event to the last replica of its last server.

@@ -31,11 +31,14 @@ type RuleAlerts struct {
 	Firing, Pending int32
 	// Error is why the last evaluation of one of the rules failed, empty if it did not.
 	Error string
+	// Missing are the rules that can't return anything for want of metrics, a line each, as far as all replicas say so.
+	Missing string
 }
 
 // turned says that something began or ended.
 func (a RuleAlerts) turned(b RuleAlerts) bool {
-	return (a.Firing == 0) != (b.Firing == 0) || (a.Pending == 0) != (b.Pending == 0) || (a.Error == "") != (b.Error == "")
+	return (a.Firing == 0) != (b.Firing == 0) || (a.Pending == 0) != (b.Pending == 0) || (a.Error == "") != (b.Error == "") ||
+		(a.Missing == "") != (b.Missing == "")
 }
 
 // Alerts is what the servers' replicas say about the alerts of AlertRules, as far as it has been passed on.
@@ -50,7 +53,11 @@ type Alerts struct {
 
 type saidAlerts struct {
 	// known is true once a replica has reported.
-	known   bool
+	known bool
+	// missingKnown is true while a replica knows which metrics are missing. One that was just started doesn't, and what was
+	// said before stays.
+	missingKnown bool
+
 	reports []*replica.Report // those that now is made of
 	now     map[types.NamespacedName]RuleAlerts
 	told    map[types.NamespacedName]told // what those AlertRules know that have asked
@@ -89,11 +96,20 @@ func (a *Alerts) Of(server, rule types.NamespacedName, before RuleAlerts) RuleAl
 	if !asked {
 		known = told{RuleAlerts: before}
 		if s.known {
-			known = told{RuleAlerts: s.now[rule]}
+			known = told{RuleAlerts: s.said(rule, before)}
 		}
 		s.told[rule] = known
 	}
 	return known.RuleAlerts
+}
+
+// said is what is to be said of an AlertRule of which this was said before.
+func (s *saidAlerts) said(rule types.NamespacedName, before RuleAlerts) RuleAlerts {
+	now := s.now[rule]
+	if !s.missingKnown {
+		now.Missing = before.Missing
+	}
+	return now
 }
 
 func (a *Alerts) of(server types.NamespacedName) *saidAlerts {
@@ -118,8 +134,9 @@ func (a *Alerts) Set(server types.NamespacedName, reports []*replica.Report) {
 		return
 	}
 	s.known, s.reports, s.now, s.untold = true, reports, merged(reports), map[types.NamespacedName]bool{}
+	s.missingKnown = slices.ContainsFunc(reports, func(r *replica.Report) bool { return r.MetricsKnown })
 	for rule, was := range s.told {
-		if was.RuleAlerts != s.now[rule] {
+		if was.RuleAlerts != s.said(rule, was.RuleAlerts) {
 			s.untold[rule] = true
 		}
 	}
@@ -146,21 +163,48 @@ func (a *Alerts) ForgetRule(rule types.NamespacedName) {
 func merged(reports []*replica.Report) map[types.NamespacedName]RuleAlerts {
 	out := map[types.NamespacedName]RuleAlerts{}
 	for _, report := range reports {
-		for _, r := range report.AlertRules {
+		for i := range report.AlertRules {
+			r := &report.AlertRules[i]
 			namespace, name, ok := strings.Cut(r.Name, "/")
 			if !ok {
 				continue
 			}
 			key := types.NamespacedName{Namespace: namespace, Name: name}
-			now := out[key]
+			now, seen := out[key]
 			now.Firing, now.Pending = max(now.Firing, int32(r.Firing)), max(now.Pending, int32(r.Pending))
 			if now.Error == "" {
 				now.Error = r.Error
+			}
+			if !seen && len(r.Missing) > 0 {
+				now.Missing = missing(reports, r.Name)
 			}
 			out[key] = now
 		}
 	}
 	return out
+}
+
+// missing is what an AlertRule lacks on every replica that knows: what one of them has can be returned.
+func missing(reports []*replica.Report, rule string) string {
+	var out []string
+	first := true
+	for _, report := range reports {
+		if !report.MetricsKnown {
+			continue
+		}
+		var lacks []string
+		if i, found := slices.BinarySearchFunc(report.AlertRules, rule, func(r replica.AlertRule, name string) int {
+			return strings.Compare(r.Name, name)
+		}); found {
+			lacks = report.AlertRules[i].Missing
+		}
+		if first {
+			out, first = slices.Clone(lacks), false
+			continue
+		}
+		out = slices.DeleteFunc(out, func(text string) bool { return !slices.Contains(lacks, text) })
+	}
+	return strings.Join(out, "\n")
 }
 
 func (a *Alerts) poke() {
@@ -205,7 +249,8 @@ func (a *Alerts) due() ([]types.NamespacedName, time.Duration) {
 	var out []types.NamespacedName
 	for _, s := range a.servers {
 		for rule := range s.untold {
-			before, after := s.told[rule], s.now[rule]
+			before := s.told[rule]
+			after := s.said(rule, before.RuleAlerts)
 			pause := alertsSettle
 			if before.turned(after) {
 				pause = alertsFlap
@@ -226,5 +271,5 @@ func (a *Alerts) due() ([]types.NamespacedName, time.Duration) {
 
 func (s *saidAlerts) tell(rule types.NamespacedName, now time.Time) {
 	delete(s.untold, rule)
-	s.told[rule] = told{RuleAlerts: s.now[rule], at: now}
+	s.told[rule] = told{RuleAlerts: s.said(rule, s.told[rule].RuleAlerts), at: now}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
@@ -131,6 +132,40 @@ func TestAlertsOfReplicas(t *testing.T) {
 	}
 }
 
+// What one replica has series of, rules can return; and one that was just started knows nothing yet.
+func TestMissingMetricsOfReplicas(t *testing.T) {
+	c := newClocked()
+	c.Of(mainServer, nodesRule, RuleAlerts{})
+	report := func(known bool, missing ...string) *replica.Report {
+		r := &replica.Report{Ready: true, MetricsKnown: known}
+		if len(missing) > 0 {
+			r.AlertRules = []replica.AlertRule{{Name: "team/nodes", Missing: missing}}
+		}
+		return r
+	}
+	say := func(reports ...*replica.Report) { c.Set(mainServer, reports) }
+	say(report(true, "x", "y"), report(true, "y", "z"), report(false))
+	c.want(t, 0, 1, RuleAlerts{Missing: "y"})
+	say(report(false), report(false))
+	c.want(t, time.Hour, 0, RuleAlerts{Missing: "y"})
+	say(report(false), report(true, "y"))
+	c.want(t, time.Hour, 0, RuleAlerts{Missing: "y"})
+	say(report(true), report(true, "y"))
+	c.want(t, time.Hour, 1, RuleAlerts{})
+	say(report(true, "y"))
+	c.want(t, time.Second, 0, RuleAlerts{}) // not more often than every ten seconds
+	c.want(t, 10*time.Second, 1, RuleAlerts{Missing: "y"})
+
+	// After a restart of the operator, the status holds until a replica knows better.
+	c = newClocked()
+	say(report(false))
+	if got := c.Of(mainServer, nodesRule, RuleAlerts{Missing: "y"}); got.Missing != "y" {
+		t.Errorf("no replica knows, and what was said is taken back: %+v", got)
+	}
+	say(report(true))
+	c.want(t, 0, 1, RuleAlerts{})
+}
+
 // An operator that was restarted goes on with what the status says, and corrects it once.
 func TestAlertsAfterARestart(t *testing.T) {
 	c := newClocked()
@@ -169,6 +204,24 @@ func TestAlertsReachTheStatus(t *testing.T) {
 		})
 	}
 	want(0, "")
+	lacks := []string{"spec.groups[g].rules[0] (A): x", "spec.groups[g].rules[1] (B): y or z"}
+	alerts.Set(server, []*replica.Report{{Ready: true, MetricsKnown: true, AlertRules: []replica.AlertRule{{Name: c.namespace + "/rules", Missing: lacks}}}})
+	eventually(t, func() error {
+		c.get(t, "rules", ar)
+		if !meta.IsStatusConditionTrue(ar.Status.Conditions, v1alpha1.ConditionMetricsMissing) || cmp.Diff(lacks, ar.Status.Servers[0].MissingMetrics) != "" {
+			return fmt.Errorf("status is %+v", ar.Status)
+		}
+		return nil
+	})
+	t.Log(meta.FindStatusCondition(ar.Status.Conditions, v1alpha1.ConditionMetricsMissing).Message)
+	alerts.Set(server, []*replica.Report{{Ready: true, MetricsKnown: true}})
+	eventually(t, func() error {
+		c.get(t, "rules", ar)
+		if meta.FindStatusCondition(ar.Status.Conditions, v1alpha1.ConditionMetricsMissing) != nil || ar.Status.Servers[0].MissingMetrics != nil {
+			return fmt.Errorf("status is %+v", ar.Status)
+		}
+		return nil
+	})
 	say(replica.AlertRule{Firing: 2})
 	want(2, "")
 	c.writes.take()

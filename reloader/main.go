@@ -169,7 +169,7 @@ func (o options) server(client *server.Client) agent.Server {
 	if o.kind == kindAlertmanager {
 		return server.NewAlertmanager(client)
 	}
-	return server.NewPrometheus(client)
+	return server.NewPrometheus(client, filepath.Join(o.dir, "current", bundle.RulesDir))
 }
 
 func (o options) secrets(config *rest.Config, board *report.Board, log *slog.Logger) (*secrets.Keeper, error) {

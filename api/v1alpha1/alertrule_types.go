@@ -51,7 +51,22 @@ type AlertRuleSpec struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
 	Notify []Notify `json:"notify,omitempty"`
+	// missingMetrics: Ignore has nobody told that a rule can't return anything because a server has no series of a metric
+	// that it needs; for rules on metrics that come later or seldom. Left out, or Report: the condition MetricsMissing
+	// names the metrics while that is so.
+	// +optional
+	// +kubebuilder:validation:Enum=Report;Ignore
+	MissingMetrics MissingMetricsPolicy `json:"missingMetrics,omitempty"`
 }
+
+// MissingMetricsPolicy says what becomes of the news that a rule's metrics have no series.
+type MissingMetricsPolicy string
+
+// The policies. None is MissingMetricsReport.
+const (
+	MissingMetricsReport MissingMetricsPolicy = "Report"
+	MissingMetricsIgnore MissingMetricsPolicy = "Ignore"
+)
 
 // RuleGroup is a group of a Prometheus rule file
 // (https://prometheus.io/docs/prometheus/latest/configuration/recording_rules/#rule_group).
@@ -163,7 +178,7 @@ type AlertRuleStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
 	Routes []AlertRoute `json:"routes,omitempty"`
-	// conditions: Routed where there are receivers or notify, Ready, Valid, Loaded, and while they are true Reconciling, Stalled and EvaluationFailing.
+	// conditions: Routed where there are receivers or notify, Ready, Valid, Loaded, and while they are true Reconciling, Stalled, EvaluationFailing and MetricsMissing.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -218,6 +233,12 @@ type RuleServerStatus struct {
 	// lastError is the server's own text on the last evaluation of one of these rules, with the rule; absent if it went well.
 	// +optional
 	LastError string `json:"lastError,omitempty"`
+	// missingMetrics are the rules that can't return anything there, each with the metrics of which the server has no series
+	// and had none in the last 24 hours.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	MissingMetrics []string `json:"missingMetrics,omitempty"`
 }
 
 // AlertRule holds alerting and recording rules; the PrometheusServers that select it load them.

@@ -25,6 +25,9 @@ const (
 	// ConditionEvaluationFailing (AlertRule) is True while a server that has loaded the rules can't evaluate one of them. It
 	// is present only while true.
 	ConditionEvaluationFailing = "EvaluationFailing"
+	// ConditionMetricsMissing (AlertRule) is True while a rule can't return anything on a server that has loaded it, because
+	// a metric that it needs has no series there. It is advice: it is present only while true and Ready doesn't depend on it.
+	ConditionMetricsMissing = "MetricsMissing"
 	// ConditionAlertPathHealthy (PrometheusServer) is True while the server's Watchdog fires, is sent and arrives at the
 	// Alertmanager, and the receivers can be notified. It is present where alerts are sent somewhere.
 	ConditionAlertPathHealthy = "AlertPathHealthy"
@@ -61,6 +64,7 @@ const (
 	ReasonNotSelected             = "NotSelected"
 	ReasonLastGoodLoaded          = "LastGoodLoaded"
 	ReasonEvaluationError         = "EvaluationError"
+	ReasonNoSeries                = "NoSeries"
 	ReasonArriving                = "Arriving"
 	ReasonWatchdogSilent          = "WatchdogSilent"
 	ReasonWatchdogMissing         = "WatchdogMissing"

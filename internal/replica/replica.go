@@ -26,6 +26,10 @@ const (
 	MaxRuleError = 512
 	// MaxRuleErrors is how many of those errors are told in full.
 	MaxRuleErrors = 500
+	// MaxMissing bounds each text of AlertRule.Missing, in bytes.
+	MaxMissing = 256
+	// MaxRulesMissing is of how many AlertRules those are told.
+	MaxRulesMissing = 2000
 	// MaxReport bounds what Decode accepts, in bytes.
 	MaxReport = 4 << 20
 
@@ -68,6 +72,9 @@ type Report struct {
 	// AlertRules are those that have something to tell, by name: alerts, or evaluations that fail. Of any other there is
 	// nothing of the kind.
 	AlertRules []AlertRule `json:"alertRules,omitempty"`
+	// MetricsKnown is true once it is known which metrics AlertRules lack: a server that was just started has had no time to
+	// scrape them.
+	MetricsKnown bool `json:"metricsKnown,omitempty"`
 	// Alerting is how the alerts of a Prometheus leave it.
 	Alerting *Alerting `json:"alerting,omitempty"`
 	// Storage is how full the server is.
@@ -87,6 +94,8 @@ type AlertRule struct {
 	Pending int `json:"pending,omitempty"`
 	// Error is why the last evaluation of one of its rules failed, with the rule. Empty when it did not.
 	Error string `json:"error,omitempty"`
+	// Missing are its rules that can't return anything, each with the metrics of which there are no series.
+	Missing []string `json:"missing,omitempty"`
 }
 
 // Alerting is how the alerts of a Prometheus leave it.
@@ -153,8 +162,12 @@ func (r *Report) normalizeRules() {
 	if len(r.AlertRules) > MaxAlertRules {
 		r.AlertRules = r.AlertRules[:MaxAlertRules]
 	}
-	told := 0
+	told, missing := 0, 0
 	for i := range r.AlertRules {
+		if missing += min(len(r.AlertRules[i].Missing), 1); missing > MaxRulesMissing {
+			r.AlertRules[i].Missing = nil
+		}
+		r.AlertRules[i].Missing = bounded(r.AlertRules[i].Missing, MaxMissing)
 		if rule := &r.AlertRules[i]; rule.Error != "" {
 			if told++; told > MaxRuleErrors {
 				rule.Error = "its evaluation fails; the server's own page of rules says why"
@@ -162,6 +175,17 @@ func (r *Report) normalizeRules() {
 			rule.Error = Bound(rule.Error, MaxRuleError)
 		}
 	}
+}
+
+// bounded are texts of at most n bytes. What is bounded already is returned as it is.
+func bounded(texts []string, n int) []string {
+	for i, text := range texts {
+		if Bound(text, n) != text {
+			texts = slices.Clone(texts)
+			texts[i] = Bound(text, n)
+		}
+	}
+	return texts
 }
 
 // Encode is the document. Call Normalize first.

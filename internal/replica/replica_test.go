@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -47,6 +48,28 @@ func TestFingerprint(t *testing.T) {
 	b.Loaded = 1
 	if a.Fingerprint() == b.Fingerprint() {
 		t.Error("a change does not change the fingerprint")
+	}
+}
+
+func TestMissingMetricsAreBounded(t *testing.T) {
+	var r Report
+	for i := range MaxRulesMissing + 10 {
+		r.AlertRules = append(r.AlertRules, AlertRule{Name: fmt.Sprintf("a/%05d", i), Firing: 1, Missing: []string{strings.Repeat("x", 1000)}})
+	}
+	sent := r.AlertRules[0].Missing
+	r.Normalize()
+	told := 0
+	for _, rule := range r.AlertRules {
+		if len(rule.Missing) == 0 {
+			continue
+		}
+		if told++; len(rule.Missing[0]) > MaxMissing {
+			t.Errorf("%d bytes", len(rule.Missing[0]))
+		}
+	}
+	text, err := r.Encode()
+	if told != MaxRulesMissing || err != nil || len(text) > MaxReport || len(sent[0]) != 1000 {
+		t.Errorf("%d are told in %d bytes, %v; the text that was given has %d bytes now", told, len(text), err, len(sent[0]))
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/common/promslog"
@@ -38,18 +37,8 @@ type File struct {
 // Prometheus takes a * in the last element of a rule file path only.
 func Path(namespace, name string) string { return namespace + "_" + name + ".yaml" }
 
-// Render makes the rule file of an AlertRule and has it checked by Prometheus' own parser. The error joins everything
-// that is wrong, each with the field it is in.
-func Render(ar *v1alpha1.AlertRule) (File, error) {
-	file, problems := render(ar, parser.NewParser(parser.Options{}))
-	if len(problems) > 0 {
-		return File{}, errors.New(strings.Join(problems, "\n"))
-	}
-	return file, nil
-}
-
 // render is the file and everything that keeps it from being published.
-func render(ar *v1alpha1.AlertRule, p parser.Parser) (File, []string) {
+func render(ar *v1alpha1.AlertRule, p *expressions) (File, []string) {
 	file := File{Path: Path(ar.Namespace, ar.Name), Rules: Count(&ar.Spec)}
 	// What can't be published would keep every other rule of the server from being published too.
 	if over := len(file.Path) - maxPath; over > 0 {
@@ -64,10 +53,10 @@ func render(ar *v1alpha1.AlertRule, p parser.Parser) (File, []string) {
 	if err != nil {
 		return File{}, []string{fmt.Sprintf("spec: %v", err)}
 	}
-	file.Text = text
 	if problems := check(text, p); len(problems) > 0 {
 		return File{}, problems
 	}
+	file.Text = append(needs(&ar.Spec, p.of).Line(), text...)
 	if problem := fits(file); problem != "" {
 		return File{}, []string{problem}
 	}
@@ -160,7 +149,7 @@ func at(group string, i int, name string) string {
 	return fmt.Sprintf("spec.groups[%s].rules[%d] (%s)", group, i, name)
 }
 
-// CountIn is the number of rules in a rule file that Render made, 0 if it is not one.
+// CountIn is the number of rules in a rule file that Judge made, 0 if it is not one.
 func CountIn(text []byte) int {
 	var spec v1alpha1.AlertRuleSpec
 	if err := yaml.Unmarshal(text, &spec); err != nil {

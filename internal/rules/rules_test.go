@@ -1,6 +1,7 @@
 package rules_test
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+	"github.com/hearth-monitoring/hearth/internal/bundle"
 	"github.com/hearth-monitoring/hearth/internal/rules"
 )
 
@@ -51,23 +53,36 @@ const everyField = `groups:
 - name: empty
 `
 
-func TestRenderWritesWhatWasPasted(t *testing.T) {
-	file, err := rules.Render(alertRule(t, everyField))
-	if err != nil {
-		t.Fatal(err)
+func TestTheFileIsWhatWasPasted(t *testing.T) {
+	v := rules.Judge(alertRule(t, everyField))
+	file := v.File
+	if v.Problem() != "" {
+		t.Fatal(v.Problem())
 	}
-	// Only the operator's own label is added, to alerts.
+	// Only the operator's own label is added, to alerts, and a comment for the reloader.
+	line, rest, _ := bytes.Cut(file.Text, []byte("\n"))
+	needs := bundle.Needs{
+		Rules: []bundle.RuleNeeds{
+			{Rule: "spec.groups[nodes].rules[0] (instance:node_cpus:count)", Metrics: [][]string{{"node_cpu_seconds_total"}}},
+			{Rule: "spec.groups[nodes].rules[1] (NodeDown)", Metrics: [][]string{{"up"}}},
+		},
+		Records: []string{"instance:node_cpus:count", "one"},
+	}
+	if diff := cmp.Diff(needs, bundle.NeedsOf(line)); diff != "" {
+		t.Errorf("needs: -want +got:\n%s", diff)
+	}
+	file.Text = rest
 	published := strings.Replace(everyField, "    labels:\n      severity", "    labels:\n      hearth_alertrule: monitoring/nodes\n      severity", 1)
 	want := rules.File{Path: "monitoring_nodes.yaml", Text: []byte(published), Rules: 3}
 	if diff := cmp.Diff(want, file); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if got := rules.CountIn(file.Text); got != file.Rules {
+	if got := rules.CountIn(v.File.Text); got != file.Rules {
 		t.Errorf("%d rules are counted in the file, %d are in the spec", got, file.Rules)
 	}
 }
 
-func TestRenderTakes(t *testing.T) {
+func TestJudgeTakes(t *testing.T) {
 	for name, c := range map[string]struct {
 		spec  string
 		rules int
@@ -84,9 +99,10 @@ func TestRenderTakes(t *testing.T) {
 		"a template of a recording rule": {"groups: [{name: a, rules: [{record: a, expr: up, labels: {a: '{{ nothing'}}]}]", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			file, err := rules.Render(alertRule(t, c.spec))
-			if err != nil {
-				t.Fatal(err)
+			v := rules.Judge(alertRule(t, c.spec))
+			file := v.File
+			if v.Problem() != "" {
+				t.Fatal(v.Problem())
 			}
 			if file.Rules != c.rules || rules.CountIn(file.Text) != c.rules {
 				t.Errorf("%d rules, %d in the file, want %d", file.Rules, rules.CountIn(file.Text), c.rules)
@@ -153,28 +169,25 @@ var refusals = map[string]struct {
 	},
 }
 
-func TestRenderRefuses(t *testing.T) {
+func TestJudgeRefuses(t *testing.T) {
 	for name, c := range refusals {
 		t.Run(name, func(t *testing.T) {
 			// The parser walks maps, whose order differs each time.
 			for range 10 {
-				refused(t, alertRule(t, c.spec), strings.Join(c.want, "\n"))
+				refused(t, alertRule(t, c.spec), c.want...)
 			}
 		})
 	}
 }
 
-func refused(t *testing.T, ar *v1alpha1.AlertRule, want string) {
+func refused(t *testing.T, ar *v1alpha1.AlertRule, want ...string) {
 	t.Helper()
-	file, err := rules.Render(ar)
-	if err == nil {
-		t.Fatalf("taken as\n%s", file.Text)
-	}
-	if diff := cmp.Diff(want, err.Error()); diff != "" {
+	v := rules.Judge(ar)
+	if diff := cmp.Diff(want, v.Problems); diff != "" {
 		t.Fatalf("-want +got:\n%s", diff)
 	}
-	if file.Text != nil {
-		t.Fatalf("a refused rule has a file:\n%s", file.Text)
+	if v.File.Text != nil {
+		t.Fatalf("a refused rule has a file:\n%s", v.File.Text)
 	}
 }
 
@@ -182,8 +195,8 @@ func refused(t *testing.T, ar *v1alpha1.AlertRule, want string) {
 func TestWhatCannotBePublishedIsRefused(t *testing.T) {
 	long := alertRule(t, everyField)
 	long.Name = strings.Repeat("n", 239)
-	if file, err := rules.Render(long); err != nil || len(file.Path) != 255 {
-		t.Errorf("the longest name: %d bytes, %v", len(file.Path), err)
+	if v := rules.Judge(long); v.Problem() != "" || len(v.File.Path) != 255 {
+		t.Errorf("the longest name: %d bytes, %s", len(v.File.Path), v.Problem())
 	}
 	long.Name += "n"
 	refused(t, long, "metadata.name: has 240 characters, and a rule file in namespace monitoring can be named after 239: make an AlertRule with a shorter name")
@@ -195,12 +208,12 @@ func TestWhatCannotBePublishedIsRefused(t *testing.T) {
 		fmt.Fprintf(&noise, "%x", r.Uint64())
 	}
 	large.Spec.Groups[0].Rules[0].Annotations = map[string]string{"noise": noise.String()}
-	if _, err := rules.Render(large); err == nil || !strings.HasPrefix(err.Error(), "spec.groups: ") || !strings.HasSuffix(err.Error(), "split it into several AlertRules") {
-		t.Errorf("2 MiB of noise: %v", err)
+	if problem := rules.Judge(large).Problem(); !strings.HasPrefix(problem, "spec.groups: ") || !strings.HasSuffix(problem, "split it into several AlertRules") {
+		t.Errorf("2 MiB of noise: %s", problem)
 	}
 	large.Spec.Groups[0].Rules[0].Annotations = map[string]string{"text": strings.Repeat("a long text ", 100_000)}
-	if _, err := rules.Render(large); err != nil {
-		t.Errorf("1 MiB that compresses well: %v", err)
+	if problem := rules.Judge(large).Problem(); problem != "" {
+		t.Errorf("1 MiB that compresses well: %s", problem)
 	}
 }
 

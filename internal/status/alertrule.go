@@ -53,6 +53,9 @@ func (o Rule) OnItsWay() bool { return o.Problem == "" && len(o.Servers) > 0 && 
 // maxServers bounds the servers in a status, as the API does; status.loaded counts all of them.
 const maxServers = 64
 
+// maxMissing bounds those rules of one server that can't return anything, as the API does.
+const maxMissing = 16
+
 // RuleServer is what one server has of an AlertRule.
 type RuleServer struct {
 	Namespace, Name string
@@ -67,6 +70,8 @@ type RuleServer struct {
 	// Firing and Pending count alerts, and Error is why an evaluation failed, empty if none did, as the server says.
 	Firing, Pending int32
 	Error           string
+	// Missing are the rules that can't return anything, each with the metrics of which the server has no series.
+	Missing []string
 }
 
 // OfRule is the status of an AlertRule.
@@ -83,6 +88,7 @@ func OfRule(ar *v1alpha1.AlertRule, o Rule) v1alpha1.AlertRuleStatus {
 		out.Servers = append(out.Servers, v1alpha1.RuleServerStatus{
 			Namespace: s.Namespace, Name: s.Name, Revision: s.Revision, Loaded: s.Loaded, Message: s.Message,
 			Firing: s.Firing, Pending: s.Pending, LastError: s.Error,
+			MissingMetrics: s.Missing[:min(len(s.Missing), maxMissing)],
 		})
 	}
 	out.Firing = ruleFiring(o.Servers)
@@ -91,6 +97,7 @@ func OfRule(ar *v1alpha1.AlertRule, o Rule) v1alpha1.AlertRuleStatus {
 	out.Conditions = append(v.conditions(), ruleValid(o), ruleLoaded(o, v, loaded))
 	out.Conditions = append(out.Conditions, ruleTested(o)...)
 	out.Conditions = append(out.Conditions, ruleFailing(o.Servers)...)
+	out.Conditions = append(out.Conditions, ruleMissing(o.Servers)...)
 	out.Conditions = append(out.Conditions, ruleRouted(ar, o.Routing)...)
 	out.Routes = ruleRoutes(ar, o.Routing)
 	return out
@@ -148,6 +155,28 @@ func ruleFailing(servers []RuleServer) []metav1.Condition {
 		return nil
 	}
 	return []metav1.Condition{condition(v1alpha1.ConditionEvaluationFailing, true, v1alpha1.ReasonEvaluationError, strings.Join(failing, "; "))}
+}
+
+// ruleMissing is MetricsMissing, where there is something to say.
+func ruleMissing(servers []RuleServer) []metav1.Condition {
+	var missing []string
+	for _, s := range servers {
+		for _, m := range s.Missing {
+			if len(missing) == maxMissing {
+				break
+			}
+			if len(servers) > 1 {
+				m = fmt.Sprintf("on %s/%s: %s", s.Namespace, s.Name, m)
+			}
+			missing = append(missing, m)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return []metav1.Condition{condition(v1alpha1.ConditionMetricsMissing, true, v1alpha1.ReasonNoSeries,
+		"can't return anything, since the server has no series of these metrics and had none in the last 24 hours: "+strings.Join(missing, "; ")+
+			". Correct their names, have them scraped, or set spec.missingMetrics: Ignore")}
 }
 
 func ruleVerdict(o Rule, loaded int) verdict {

@@ -28,6 +28,11 @@ var (
 	onLong = status.RuleServer{Namespace: "archive", Name: "long", Revision: 9, Message: "revision 9 is being loaded"}
 )
 
+func lacks(what string) string {
+	return "can't return anything, since the server has no series of these metrics and had none in the last 24 hours: " + what +
+		". Correct their names, have them scraped, or set spec.missingMetrics: Ignore"
+}
+
 var ruleCases = map[string]struct {
 	observed status.Rule
 	loaded   string
@@ -65,6 +70,16 @@ var ruleCases = map[string]struct {
 		status.Rule{Servers: []status.RuleServer{onMain, {Namespace: "monitoring", Name: "other", Revision: 2, Loaded: true, Error: "spec.groups[a].rules[0] (A): many-to-many"}}}, "2/2",
 		[]string{"Ready True Loaded: loaded by 2 servers", valid, "Loaded True Loaded: loaded by 2 servers",
 			"EvaluationFailing True EvaluationError: monitoring/other: spec.groups[a].rules[0] (A): many-to-many"},
+	},
+	"a metric is missing": {
+		status.Rule{Servers: []status.RuleServer{{Namespace: "monitoring", Name: "main", Revision: 3, Loaded: true, Missing: []string{"spec.groups[a].rules[0] (A): x or y"}}}}, "1/1",
+		[]string{"Ready True Loaded: loaded by 1 server", valid, "Loaded True Loaded: loaded by 1 server",
+			"MetricsMissing True NoSeries: " + lacks("spec.groups[a].rules[0] (A): x or y")},
+	},
+	"a metric is missing on one of two servers": {
+		status.Rule{Servers: []status.RuleServer{onMain, {Namespace: "monitoring", Name: "other", Revision: 2, Loaded: true, Missing: []string{"r: x", "s: y"}}}}, "2/2",
+		[]string{"Ready True Loaded: loaded by 2 servers", valid, "Loaded True Loaded: loaded by 2 servers",
+			"MetricsMissing True NoSeries: " + lacks("on monitoring/other: r: x; on monitoring/other: s: y")},
 	},
 	"invalid": {
 		status.Rule{Problem: problem, Servers: []status.RuleServer{{Namespace: "monitoring", Name: "main", Message: "rejected"}}}, "0/1",

@@ -140,7 +140,7 @@ func (w *world) start() {
 	w.board = report.NewBoard(agent.TreeBlocker)
 	pace := agent.DefaultPace()
 	pace.Probe, pace.Eager, pace.RetryMin = 50*time.Millisecond, 20*time.Millisecond, 1500*time.Millisecond
-	a := agent.New(store, source, server.NewPrometheus(server.NewClient(base, server.Identity{})), w.board,
+	a := agent.New(store, source, server.NewPrometheus(server.NewClient(base, server.Identity{}), ""), w.board,
 		agent.NewMetrics(prometheus.NewRegistry()), pace, slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithCancel(w.t.Context())
 	done := make(chan struct{})

@@ -25,6 +25,8 @@ type Facts struct {
 	Jobs            []replica.Job
 	AlertRules      []replica.AlertRule
 	HeadSeries      int64
+	// MetricsKnown is true once it is known which metrics AlertRules lack.
+	MetricsKnown bool
 	// Alerting is nil for an Alertmanager.
 	Alerting *replica.Alerting
 	// Alertmanager is nil for another server.

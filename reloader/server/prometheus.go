@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/hearth-monitoring/hearth/internal/replica"
 )
@@ -23,13 +24,15 @@ type Prometheus struct {
 	*Client
 	evaluation *evaluation
 	sending    *sending
+	missing    *missing
 }
 
 var _ Kind = Prometheus{}
 
-// NewPrometheus is the Prometheus that a client reaches.
-func NewPrometheus(c *Client) Prometheus {
-	return Prometheus{Client: c, evaluation: newEvaluation(), sending: newSending()}
+// NewPrometheus is the Prometheus that a client reaches, and that loads the rule files of a directory; if that is empty, it is
+// not said which metrics they lack.
+func NewPrometheus(c *Client, rules string) Prometheus {
+	return Prometheus{Client: c, evaluation: newEvaluation(), sending: newSending(), missing: newMissing(rules)}
 }
 
 // Instance is when the process started.
@@ -53,7 +56,8 @@ func (p Prometheus) Facts(ctx context.Context) (Facts, error) {
 	}
 	f.Version = build.Version
 	var err error
-	if f.Jobs, err = p.jobs(ctx); err != nil {
+	var scrape time.Duration
+	if f.Jobs, scrape, err = p.jobs(ctx); err != nil {
 		return Facts{}, err
 	}
 	rules := map[string]*replica.AlertRule{}
@@ -68,6 +72,7 @@ func (p Prometheus) Facts(ctx context.Context) (Facts, error) {
 	if err := p.look(ctx, counted.failures, rules); err != nil {
 		return Facts{}, err
 	}
+	f.MetricsKnown = p.lacking(ctx, scrape, rules)
 	for _, r := range rules {
 		f.AlertRules = append(f.AlertRules, *r)
 	}
@@ -92,14 +97,18 @@ type target struct {
 	ScrapeURL  string
 	Health     string
 	LastError  string
+
+	ScrapeInterval string
 }
 
-func (p Prometheus) jobs(ctx context.Context) ([]replica.Job, error) {
+// jobs are the scrape pools, and the longest time between two scrapes of a target.
+func (p Prometheus) jobs(ctx context.Context) ([]replica.Job, time.Duration, error) {
 	body, err := p.get(ctx, "api/v1/targets", url.Values{"state": {"active"}}, maxList)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer body.Close()
+	var longest time.Duration
 	jobs := map[string]*replica.Job{}
 	example := map[string]string{}
 	err = eachElement(body, "activeTargets", func(t target) {
@@ -107,6 +116,10 @@ func (p Prometheus) jobs(ctx context.Context) ([]replica.Job, error) {
 		if j == nil {
 			j = &replica.Job{Name: t.ScrapePool}
 			jobs[t.ScrapePool] = j
+		}
+		// Prometheus writes it in units that both sides know; one that it wouldn't is left out.
+		if interval, err := time.ParseDuration(t.ScrapeInterval); err == nil {
+			longest = max(longest, interval)
 		}
 		switch t.Health {
 		case "up":
@@ -123,14 +136,14 @@ func (p Prometheus) jobs(ctx context.Context) ([]replica.Job, error) {
 		}
 	})
 	if err != nil {
-		return nil, fmt.Errorf("targets: %w", err)
+		return nil, 0, fmt.Errorf("targets: %w", err)
 	}
 	list := make([]replica.Job, 0, len(jobs))
 	for _, j := range jobs {
 		list = append(list, *j)
 	}
 	slices.SortFunc(list, func(a, b replica.Job) int { return cmp.Compare(a.Name, b.Name) })
-	return list, nil
+	return list, longest, nil
 }
 
 // targetError names the target without what its address may carry in secret: parameters and a user.

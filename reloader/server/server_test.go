@@ -37,7 +37,7 @@ func client(t *testing.T, address string, identity server.Identity) server.Prome
 	if err != nil {
 		t.Fatal(err)
 	}
-	return server.NewPrometheus(server.NewClient(base, identity))
+	return server.NewPrometheus(server.NewClient(base, identity), "")
 }
 
 func TestFacts(t *testing.T) {

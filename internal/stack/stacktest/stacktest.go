@@ -59,10 +59,9 @@ func Judged(all []v1alpha1.AlertRule) []stack.AlertRule {
 		}
 		judged := stack.AlertRule{Namespace: ar.Namespace, Name: ar.Name, UID: string(ar.UID), Generation: ar.Generation, Labels: ar.Labels, Judged: true,
 			Created: ar.CreationTimestamp, Routing: amconfig.Contribute(ar)}
-		if file, err := rules.Render(ar); err != nil {
-			judged.Problem = err.Error()
-		} else {
-			judged.File = bundle.File{Path: file.Path, Content: new(bundle.Compressor).Content(file.Text), Rules: file.Rules}
+		v := rules.Judge(ar)
+		if judged.Problem = v.Problem(); judged.Problem == "" {
+			judged.File = bundle.File{Path: v.File.Path, Content: new(bundle.Compressor).Content(v.File.Text), Rules: v.File.Rules}
 		}
 		out = append(out, judged)
 	}
