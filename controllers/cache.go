@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -30,7 +31,7 @@ func CacheOptions() cache.Options {
 		&v1alpha1.AlertRule{}:           {Transform: new(packer).pack},
 		&corev1.Node{}:                  {Transform: trimNode},
 	}
-	for _, obj := range ownedTypes() {
+	for _, obj := range append(ownedTypes(), &rbacv1.ClusterRoleBinding{}) {
 		// The field managers stay here: belongsTo reads them.
 		byObject[obj] = cache.ByObject{Label: hearths}
 	}

@@ -36,6 +36,33 @@ func newChild(scheme *runtime.Scheme, owner, object client.Object) (*child, erro
 	if err != nil {
 		return nil, err
 	}
+	c, err := newMarked(scheme, owner, object)
+	if err != nil {
+		return nil, err
+	}
+	if ns := c.object.GetNamespace(); ns != "" && ns != owner.GetNamespace() {
+		return nil, fmt.Errorf("%s is for namespace %s, its owner is in %s", c, ns, owner.GetNamespace())
+	}
+	c.object.SetNamespace(owner.GetNamespace())
+	c.object.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(owner, ownerGVK)})
+	return c, c.configure()
+}
+
+// newBinding is newChild for a binding where no owner reference reaches. Its name has to say whose it is.
+func newBinding(scheme *runtime.Scheme, owner, object client.Object) (*child, error) {
+	c, err := newMarked(scheme, owner, object)
+	if err != nil {
+		return nil, err
+	}
+	namespace, name, ok := stack.BoundTo(object.GetName())
+	if !ok || namespace != owner.GetNamespace() || name != owner.GetName() || object.GetNamespace() == owner.GetNamespace() {
+		return nil, fmt.Errorf("%s in namespace %q is not for %s/%s", c, object.GetNamespace(), owner.GetNamespace(), owner.GetName())
+	}
+	return c, c.configure()
+}
+
+// newMarked is a copy of object with Hearth's labels.
+func newMarked(scheme *runtime.Scheme, owner, object client.Object) (*child, error) {
 	gvk, err := apiutil.GVKForObject(object, scheme)
 	if err != nil {
 		return nil, err
@@ -45,18 +72,21 @@ func newChild(scheme *runtime.Scheme, owner, object client.Object) (*child, erro
 	if !ok {
 		return nil, fmt.Errorf("a copy of %T is not an object", object)
 	}
-	c := &child{gvk: gvk, wanted: wanted, object: object}
-	if ns := object.GetNamespace(); ns != "" && ns != owner.GetNamespace() {
-		return nil, fmt.Errorf("%s is for namespace %s, its owner is in %s", c, ns, owner.GetNamespace())
-	}
-	object.SetNamespace(owner.GetNamespace())
 	object.GetObjectKind().SetGroupVersionKind(gvk)
-	object.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(owner, ownerGVK)})
 	object.SetLabels(with(object.GetLabels(), map[string]string{
 		stack.LabelManagedBy: stack.ManagedBy,
 		stack.LabelOwnerUID:  string(owner.GetUID()),
 	}))
-	return c, c.configure()
+	return &child{gvk: gvk, wanted: wanted, object: object}, nil
+}
+
+// kindOf is the kind of an object that its client may have left out.
+func kindOf(scheme *runtime.Scheme, object client.Object) string {
+	gvk, err := apiutil.GVKForObject(object, scheme)
+	if err != nil {
+		return fmt.Sprintf("%T", object)
+	}
+	return gvk.Kind
 }
 
 // configure works out config and hash from object.

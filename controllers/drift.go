@@ -152,7 +152,7 @@ func immutableFields(kind string) [][]string {
 		}
 	case "DaemonSet":
 		return [][]string{{"spec", "selector"}}
-	case "RoleBinding":
+	case "RoleBinding", "ClusterRoleBinding":
 		return [][]string{{"roleRef"}}
 	}
 	return nil

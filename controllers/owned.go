@@ -41,6 +41,8 @@ type ConflictError struct {
 	OwnerKind, Namespace, Name string
 	// Conflicts has one entry for each name that is taken.
 	Conflicts []Conflict
+	// Commands delete what is in the way where that is beyond Namespace.
+	Commands []string
 }
 
 // Conflict is one name that is taken.
@@ -60,8 +62,12 @@ func (e *ConflictError) Error() string {
 		taken = append(taken, text)
 		resources = append(resources, strings.ToLower(c.Kind)+"/"+c.Name)
 	}
-	return fmt.Sprintf("not made by this %s and therefore left alone: %s. Rename %s %q, or delete what is in its way if nobody needs it: kubectl -n %s delete %s",
-		e.OwnerKind, strings.Join(taken, ", "), e.OwnerKind, e.Name, e.Namespace, strings.Join(resources, " "))
+	commands := e.Commands
+	if len(commands) == 0 {
+		commands = []string{"kubectl -n " + e.Namespace + " delete " + strings.Join(resources, " ")}
+	}
+	return fmt.Sprintf("not made by this %s and therefore left alone: %s. Rename %s %q, or delete what is in its way if nobody needs it: %s",
+		e.OwnerKind, strings.Join(taken, ", "), e.OwnerKind, e.Name, strings.Join(commands, " && "))
 }
 
 // belongsTo tells whether live is owner's. Its controller decides. Without one, somebody may have stripped the owner

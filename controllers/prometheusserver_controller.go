@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -53,11 +54,15 @@ type PrometheusServerReconciler struct {
 // +kubebuilder:rbac:groups=apps,resources=statefulsets;daemonsets,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=roles;rolebindings,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=clusterrolebindings,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=get;list;watch;patch
 // Pods are followed; pods, services and endpointslices are also what a server's discovery is granted, and nobody can grant
 // what they don't have.
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
 // +kubebuilder:rbac:groups=discovery.k8s.io,resources=endpointslices,verbs=get;list;watch
+// These two as well are only to be granted: see config/rbac/server_roles.yaml.
+// +kubebuilder:rbac:groups="",resources=nodes/metrics,verbs=get
+// +kubebuilder:rbac:urls=/metrics,verbs=get
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 // The metrics endpoint asks the API server who a client is and whether it may read them.
 // +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
@@ -69,8 +74,9 @@ func (r *PrometheusServerReconciler) Reconcile(ctx context.Context, req reconcil
 	if err := r.Get(ctx, req.NamespacedName, ps); err != nil {
 		if client.IgnoreNotFound(err) == nil {
 			r.forget(ctx, req.NamespacedName)
+			err = r.applier(nil).unbind(ctx, req.NamespacedName, nil)
 		}
-		return reconcile.Result{}, client.IgnoreNotFound(err)
+		return reconcile.Result{}, err
 	}
 	known := r.memory.of(req.NamespacedName, ps.UID)
 	observed, err := r.reconcile(ctx, ps, known)
@@ -145,6 +151,10 @@ func render(s *stack.Stack, known *served) (*rendered, error) {
 // not what the Alertmanager is told.
 func (r *PrometheusServerReconciler) apply(ctx context.Context, ps *v1alpha1.PrometheusServer, s *stack.Stack, made *rendered, known *served) error {
 	if err := r.applier(known).apply(ctx, ps, asClientObjects(made.objects)); err != nil {
+		return err
+	}
+	// Only now that the ServiceAccount is known to be the server's own: nobody else's is to be granted anything.
+	if err := r.applier(nil).bind(ctx, ps, asClientObjects(manifests.Bindings(s))); err != nil {
 		return err
 	}
 	if err := r.bequeath(ctx, ps, s); err != nil {
@@ -233,6 +243,8 @@ func (r *PrometheusServerReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.AlertRule{}, ofRule, builder.WithPredicates(noticed(leaving(), touch))).
 		WatchesMetadata(&corev1.Namespace{}, all, builder.WithPredicates(noticed(r.Namespaces.changes(), touch))).
 		Watches(&corev1.Pod{}, byLabel(stack.LabelServer)).
+		Watches(&rbacv1.ClusterRoleBinding{}, ofBinding()).
+		Watches(&rbacv1.RoleBinding{}, ofBinding()).
 		Watches(&corev1.PersistentVolumeClaim{}, byLabel(stack.LabelServer)).
 		WatchesRawSource(source.Channel(r.Verdicts.Events(), ofRule)).
 		WatchesRawSource(source.Channel(r.Replicas.Events(), &handler.EnqueueRequestForObject{}))

@@ -35,6 +35,7 @@ func Server(s *stack.Stack, files promconfig.Files, alertmanager *promconfig.Fil
 		serverService(s),
 		podsService(s),
 	}
+	objects = append(objects, homeBindings(s)...)
 	objects = append(objects, published...)
 	objects = append(objects, statefulSet(s))
 	if s.Replicas > 1 {

@@ -57,6 +57,8 @@ func Resolve(in Inputs) (*Stack, field.ErrorList) {
 	errs = append(errs, more...)
 	s.Exporters, more = exporters(in, path.Child("targets", "nodeExporters"))
 	errs = append(errs, more...)
+	reach := newReach(in)
+	s.Bindings, s.Withheld = reach.resolved(), reach.withheld
 	s.Rules, more = resolveRules(in, path.Child("rules"))
 	errs = append(errs, more...)
 	s.Routing, more = resolveRouting(in, s.Rules, path.Child("alerting"))

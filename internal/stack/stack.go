@@ -33,8 +33,11 @@ type Stack struct {
 	Service    v1alpha1.Service
 	Scheduling Scheduling
 	Exporters  []ExporterTarget
-	Rules      Rules
-	Published  Published
+	// Bindings are to the roles with which it discovers its targets; Withheld is what is left out for want of them.
+	Bindings  []Binding
+	Withheld  []Withheld
+	Rules     Rules
+	Published Published
 	// Routing is nil where no Alertmanager is declared.
 	Routing *Routing
 	// Alertmanager is the server's own, nil where none is declared.
