@@ -16,6 +16,9 @@ import (
 // doubts are what Prometheus takes of one rule and what hardly does what it is meant to do.
 func doubts(g *v1alpha1.RuleGroup, here string, r *v1alpha1.Rule, expr parser.Expr) []string {
 	var out []string
+	if doubt := dear(here, expr); doubt != "" {
+		out = append(out, doubt)
+	}
 	if r.Record != "" {
 		if !strings.Contains(r.Record, ":") {
 			out = append(out, here+".record: is not of the form level:metric:operations (such as job:http_requests:rate5m), "+
@@ -23,11 +26,16 @@ func doubts(g *v1alpha1.RuleGroup, here string, r *v1alpha1.Rule, expr parser.Ex
 		}
 		return out
 	}
-	for _, name := range slices.Sorted(maps.Keys(r.Labels)) {
-		if doubt := labelDoubt(name, r.Labels[name]); doubt != "" {
-			out = append(out, fmt.Sprintf("%s.labels[%s]: %s", here, name, doubt))
-		}
+	out = append(out, textDoubts(here, r, expr)...)
+	if b, ok := unwrapped(expr).(*parser.BinaryExpr); ok && b.ReturnBool {
+		out = append(out, here+": compares with bool, which returns 0 or 1 for every series, so the alert fires always: remove bool")
 	}
+	return append(out, holdDoubts(g, here, r, expr)...)
+}
+
+// holdDoubts are about how long an alert waits.
+func holdDoubts(g *v1alpha1.RuleGroup, here string, r *v1alpha1.Rule, expr parser.Expr) []string {
+	var out []string
 	hold, _ := model.ParseDuration(string(r.For))
 	interval, _ := model.ParseDuration(string(g.Interval))
 	switch {
@@ -37,6 +45,27 @@ func doubts(g *v1alpha1.RuleGroup, here string, r *v1alpha1.Rule, expr parser.Ex
 		if metric := rawComparison(expr); metric != "" {
 			out = append(out, fmt.Sprintf("%s: compares %s as it was scraped last, without for, so one bad sample raises the alert: "+
 				"add for, such as for: 5m, or compare an average, such as avg_over_time(%s[5m])", here, metric, metric))
+		}
+	}
+	return out
+}
+
+// textDoubts are about the labels and the templates of an alert.
+func textDoubts(here string, r *v1alpha1.Rule, expr parser.Expr) []string {
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(r.Labels)) {
+		if doubt := labelDoubt(name, r.Labels[name]); doubt != "" {
+			out = append(out, fmt.Sprintf("%s.labels[%s]: %s", here, name, doubt))
+		}
+	}
+	for _, texts := range []struct {
+		field string
+		of    map[string]string
+	}{{"labels", r.Labels}, {"annotations", r.Annotations}} {
+		for _, name := range slices.Sorted(maps.Keys(texts.of)) {
+			for _, doubt := range templateDoubts(texts.of[name], expr) {
+				out = append(out, fmt.Sprintf("%s.%s[%s]: %s", here, texts.field, name, doubt))
+			}
 		}
 	}
 	return out

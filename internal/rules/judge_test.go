@@ -73,8 +73,12 @@ func TestDoubts(t *testing.T) {
 		"{alert: A, expr: absent(up), labels: {v: '{{ with .Value }}{{ humanize $value }}{{ end }}'}}": "for begins anew",
 		"{alert: A, expr: absent(up), labels: {severity: '{{ if gt $value 0.9 }}critical{{ else }}warning{{ end }}'}}": "",
 		"{alert: A, expr: absent(up), labels: {v: '{{ $labels.job | toUpper }}'}, annotations: {v: '{{ $value }}'}}":   "",
-		"{record: up_sum, expr: sum(up)}":                               "is not of the form level:metric:operations",
-		"{record: 'job:up:sum', expr: sum(up), labels: {alertname: B}}": "",
+		"{alert: A, expr: 'up == bool 0', for: 5m}":                           "the alert fires always",
+		"{alert: A, expr: 'max_over_time(rate(a[5m])[12d:1s]) > 1', for: 5m}": "the subquery [12d:1s] takes 1036800 steps",
+		"{record: 'a:b', expr: 'count_over_time(a[12d:1s])'}":                 "the subquery [12d:1s] takes 1036800 steps",
+		"{record: 'a:b', expr: 'count_over_time(a[12d:2s])'}":                 "",
+		"{record: up_sum, expr: sum(up)}":                                     "is not of the form level:metric:operations",
+		"{record: 'job:up:sum', expr: sum(up), labels: {alertname: B}}":       "",
 	} {
 		v := rules.Judge(alertRule(t, "groups: [{name: g, interval: 1m, rules: ["+spec+"]}]"))
 		if v.Problem() != "" || len(v.Warnings) > 1 || (len(v.Warnings) == 1) != (want != "") || want != "" && !strings.Contains(v.Warnings[0], want) {

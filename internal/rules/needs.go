@@ -55,12 +55,10 @@ func needsOf(expr parser.Expr, back time.Duration) [][]string {
 		// Nothing aggregated is nothing, count and group included.
 		return needsOf(e.Expr, back)
 	case *parser.MatrixSelector:
-		if e.RangeExpr == nil {
-			return needsOf(e.VectorSelector, back+e.Range)
-		}
+		return needsOf(e.VectorSelector, back+reach(e.Range, e.RangeExpr))
 	case *parser.SubqueryExpr:
-		if e.RangeExpr == nil && !elsewhere(e.OriginalOffset, e.OriginalOffsetExpr, e.Timestamp, e.StartOrEnd) {
-			return needsOf(e.Expr, back+e.Range+e.OriginalOffset)
+		if !elsewhere(e.OriginalOffset, e.OriginalOffsetExpr, e.Timestamp, e.StartOrEnd) {
+			return needsOf(e.Expr, back+reach(e.Range, e.RangeExpr)+e.OriginalOffset)
 		}
 	case *parser.VectorSelector:
 		return needsOfSelector(e, back)
@@ -70,6 +68,14 @@ func needsOf(expr parser.Expr, back time.Duration) [][]string {
 		return needsOfCall(e, back)
 	}
 	return nil
+}
+
+// reach is a range, and further than anybody knows if it is yet to be calculated.
+func reach(d time.Duration, expr *parser.DurationExpr) time.Duration {
+	if expr != nil {
+		return bundle.NeedsWindow
+	}
+	return d
 }
 
 // elsewhere says that an expression is evaluated at a time that is not known, or lies ahead.

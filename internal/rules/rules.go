@@ -56,6 +56,9 @@ func render(ar *v1alpha1.AlertRule, p *expressions) (File, []string) {
 	if problems := check(text, p); len(problems) > 0 {
 		return File{}, problems
 	}
+	if problems := unanswerable(&ar.Spec, p.of); len(problems) > 0 {
+		return File{}, problems
+	}
 	file.Text = append(needs(&ar.Spec, p.of).Line(), text...)
 	if problem := fits(file); problem != "" {
 		return File{}, []string{problem}
