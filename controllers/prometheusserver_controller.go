@@ -160,7 +160,11 @@ func (r *PrometheusServerReconciler) apply(ctx context.Context, ps *v1alpha1.Pro
 	if err := r.bequeath(ctx, ps, s); err != nil {
 		return err
 	}
-	r.Routes.Set(ctx, client.ObjectKeyFromObject(ps), s.Routing, s.Rules.Verdicts)
+	revision := int64(0)
+	if made.amFiles != nil {
+		revision = made.amFiles.Manifest.Revision
+	}
+	r.Routes.Set(ctx, client.ObjectKeyFromObject(ps), s.Routing, s.Rules.Verdicts, revision, made.amProblem)
 	return nil
 }
 
@@ -204,6 +208,9 @@ func (r *PrometheusServerReconciler) tell(ctx context.Context, server types.Name
 		reports[i] = o.Pods[i].Report
 	}
 	r.Alerts.Set(server, reports)
+	if o.Alertmanager != nil {
+		r.Routes.Loaded(ctx, server, o.Alertmanager.Loaded(), o.Alertmanager.NotLoaded())
+	}
 }
 
 func (r *PrometheusServerReconciler) forget(ctx context.Context, server types.NamespacedName) {

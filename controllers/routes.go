@@ -2,7 +2,9 @@ package controllers
 
 import (
 	"context"
+	"fmt"
 	"reflect"
+	"slices"
 	"sync"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -29,6 +31,21 @@ type Routes struct {
 type serverRoutes struct {
 	routing  *stack.Routing // nil without an Alertmanager
 	verdicts map[types.NamespacedName]stack.RouteVerdict
+	// since is the revision of the Alertmanager's configuration in which the newest of an AlertRule first was.
+	since map[types.NamespacedName]publishedRoute
+	// problem is why the routing is not what is published.
+	problem string
+	loaded  loadedRoutes
+}
+
+// publishedRoute is where one generation of an AlertRule's routing first was.
+type publishedRoute struct{ generation, revision int64 }
+
+// loadedRoutes is what is known of a server's Alertmanager.
+type loadedRoutes struct {
+	heard    bool  // something is known
+	revision int64 // the newest that every replica has run at some time
+	why      string
 }
 
 // NewRoutes is a store without routes.
@@ -39,14 +56,22 @@ func NewRoutes() *Routes {
 // Events has an AlertRule whenever its alerts may go elsewhere on a server.
 func (r *Routes) Events() <-chan event.GenericEvent { return r.events }
 
-// Set makes this the routing of a server that selects these rules.
-func (r *Routes) Set(ctx context.Context, server types.NamespacedName, routing *stack.Routing, rules []stack.Verdict) {
+// Set makes this the routing of a server that selects these rules. It is published as this revision of the Alertmanager's
+// configuration, unless there is a problem.
+func (r *Routes) Set(ctx context.Context, server types.NamespacedName, routing *stack.Routing, rules []stack.Verdict, revision int64, problem string) {
 	if routing != nil && routing.Pending {
 		return // it is not what the Alertmanager is told
 	}
 	now := routesOf(routing)
+	now.problem = problem
 	r.mu.Lock()
 	was, known := r.servers[server]
+	if known {
+		now.loaded = was.loaded
+	} else {
+		was = &serverRoutes{}
+	}
+	now.follow(was, rules, revision)
 	r.servers[server] = now
 	r.mu.Unlock()
 	if known && was.routing == nil && routing == nil {
@@ -57,18 +82,83 @@ func (r *Routes) Set(ctx context.Context, server types.NamespacedName, routing *
 		if known && now.same(was, rule) {
 			continue
 		}
-		object := &v1alpha1.AlertRule{ObjectMeta: metav1.ObjectMeta{Namespace: rule.Namespace, Name: rule.Name}}
-		select {
-		case r.events <- event.GenericEvent{Object: object}:
-		case <-ctx.Done():
+		if !r.tell(ctx, rule) {
 			return
 		}
 	}
 }
 
+// follow notes in which revision the newest routing of each AlertRule first was.
+func (s *serverRoutes) follow(was *serverRoutes, rules []stack.Verdict, revision int64) {
+	if s.routing == nil {
+		s.loaded = loadedRoutes{}
+		return
+	}
+	for i := range rules {
+		rule := types.NamespacedName{Namespace: rules[i].Namespace, Name: rules[i].Name}
+		if _, routed := s.verdicts[rule]; !routed {
+			continue
+		}
+		published, known := was.since[rule]
+		s.since[rule] = published // so that it is no difference
+		if !known || published.generation != rules[i].Generation || !s.same(was, rule) {
+			s.since[rule] = publishedRoute{rules[i].Generation, revision}
+		}
+	}
+}
+
+// Loaded says which revision of its configuration every replica of a server's Alertmanager runs, and what keeps them from the
+// newest. That one has been loaded stays so: that a replica is restarted is for the server's status to say.
+func (r *Routes) Loaded(ctx context.Context, server types.NamespacedName, revision int64, why string) {
+	r.mu.Lock()
+	was, known := r.servers[server]
+	if !known || was.routing == nil {
+		r.mu.Unlock()
+		return
+	}
+	now := *was
+	now.loaded = loadedRoutes{heard: true, revision: max(was.loaded.revision, revision), why: why}
+	r.servers[server] = &now
+	r.mu.Unlock()
+	if now.loaded == was.loaded {
+		return
+	}
+	for rule := range now.since {
+		if now.onItsWay(rule) == was.onItsWay(rule) && was.loaded.heard {
+			continue
+		}
+		if !r.tell(ctx, rule) {
+			return
+		}
+	}
+}
+
+// onItsWay is why the Alertmanager doesn't have the routing of an AlertRule yet, empty if it does.
+func (s *serverRoutes) onItsWay(rule types.NamespacedName) string {
+	published, routed := s.since[rule]
+	if !routed || s.loaded.revision >= published.revision {
+		return ""
+	}
+	if s.loaded.why != "" {
+		return fmt.Sprintf("the Alertmanager has not loaded revision %d: %s", published.revision, s.loaded.why)
+	}
+	return fmt.Sprintf("the Alertmanager has not loaded revision %d yet", published.revision)
+}
+
+// tell waits where the queue of events is full, which ends with ctx.
+func (r *Routes) tell(ctx context.Context, rule types.NamespacedName) bool {
+	object := &v1alpha1.AlertRule{ObjectMeta: metav1.ObjectMeta{Namespace: rule.Namespace, Name: rule.Name}}
+	select {
+	case r.events <- event.GenericEvent{Object: object}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // routesOf are those of a server with this routing, nil for one without an Alertmanager.
 func routesOf(routing *stack.Routing) *serverRoutes {
-	out := &serverRoutes{routing: routing, verdicts: map[types.NamespacedName]stack.RouteVerdict{}}
+	out := &serverRoutes{routing: routing, verdicts: map[types.NamespacedName]stack.RouteVerdict{}, since: map[types.NamespacedName]publishedRoute{}}
 	if routing == nil {
 		return out
 	}
@@ -85,6 +175,9 @@ func (s *serverRoutes) same(was *serverRoutes, rule types.NamespacedName) bool {
 	}
 	if s.routing == nil {
 		return true
+	}
+	if s.problem != was.problem || s.since[rule] != was.since[rule] {
+		return false
 	}
 	return reflect.DeepEqual(s.verdicts[rule], was.verdicts[rule]) &&
 		reflect.DeepEqual(s.routing.Config.Route, was.routing.Config.Route) &&
@@ -112,7 +205,7 @@ func (r *Routes) Of(rule types.NamespacedName, verdict Verdict, servers []status
 	var alerts []amconfig.Alert
 	for _, s := range servers {
 		known, ok := r.of(types.NamespacedName{Namespace: s.Namespace, Name: s.Name})
-		if !ok {
+		if !ok || known.routing != nil && !known.loaded.heard {
 			return nil, nil
 		}
 		one := status.RuleRouting{Namespace: s.Namespace, Name: s.Name, Contributes: verdict.Routing != nil}
@@ -131,14 +224,22 @@ func (r *Routes) Of(rule types.NamespacedName, verdict Verdict, servers []status
 			}
 			alerts = amconfig.Alerts(ar)
 		}
-		one.Problems = known.verdicts[rule].Problems
-		var err error
-		if one.Alerts, err = destinations(&known.routing.Config, rule, alerts); err != nil {
+		if err := known.say(&one, rule, alerts); err != nil {
 			return nil, err
 		}
 		out = append(out, one)
 	}
 	return out, nil
+}
+
+// say adds what a server with an Alertmanager makes of an AlertRule's receivers and notify, and where its alerts go.
+func (s *serverRoutes) say(to *status.RuleRouting, rule types.NamespacedName, alerts []amconfig.Alert) (err error) {
+	to.Problems, to.Loading = s.verdicts[rule].Problems, s.onItsWay(rule)
+	if to.Contributes && s.problem != "" {
+		to.Problems = append(slices.Clone(to.Problems), "the Alertmanager's configuration can't be made, and what was published before stays: "+s.problem)
+	}
+	to.Alerts, err = destinations(&s.routing.Config, rule, alerts)
+	return err
 }
 
 func destinations(routing *amconfig.Routing, rule types.NamespacedName, alerts []amconfig.Alert) ([]status.AlertDestinations, error) {

@@ -8,8 +8,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+	"github.com/hearth-monitoring/hearth/internal/amconfig"
+	"github.com/hearth-monitoring/hearth/internal/stack"
+	"github.com/hearth-monitoring/hearth/internal/status"
 )
 
 // TestRoutesReachTheStatus: an AlertRule says where its alerts go, and what is in the way; when the server's routing
@@ -47,7 +51,8 @@ func TestRoutesReachTheStatus(t *testing.T) {
 	c.get(t, "rules", ar)
 	ar.Spec.Receivers = ar.Spec.Receivers[:1]
 	must(t, c.api.Update(t.Context(), ar))
-	c.routed(t, "rules", "True", "in force", nil)
+	// But for that no Alertmanager runs here, which could have loaded it.
+	c.routed(t, "rules", "False", "the Alertmanager has not loaded revision", nil)
 
 	// The server's receiver gets another name, and nobody has touched the AlertRule.
 	c.get(t, "main", ps)
@@ -82,4 +87,60 @@ func (c *cluster) routed(t *testing.T, name, status, message string, routes []v1
 		}
 		return nil
 	})
+}
+
+// TestRoutedMeansLoaded: what is published is not in force before every replica of the Alertmanager has loaded it.
+func TestRoutedMeansLoaded(t *testing.T) {
+	routes, server := NewRoutes(), types.NamespacedName{Namespace: "monitoring", Name: "main"}
+	routing := &stack.Routing{Config: amconfig.Routing{}, Verdicts: []stack.RouteVerdict{{Namespace: "team", Name: "nodes", Notifies: true}}}
+	set := func(generation, revision int64, problem string) {
+		routes.Set(t.Context(), server, routing, []stack.Verdict{{Namespace: "team", Name: "nodes", Generation: generation}, {Namespace: "team", Name: "other"}}, revision, problem)
+	}
+	events := func() int {
+		n := 0
+		for ; ; n++ {
+			select {
+			case <-routes.Events():
+			default:
+				return n
+			}
+		}
+	}
+	want := func(loading, problem string, told int) {
+		t.Helper()
+		verdict := Verdict{Routing: &amconfig.Contribution{}}
+		got, err := routes.Of(nodesRule, verdict, []status.RuleServer{{Namespace: "monitoring", Name: "main"}}, func() (*v1alpha1.AlertRule, error) { return &v1alpha1.AlertRule{}, nil })
+		must(t, err)
+		if n := events(); n != told {
+			t.Errorf("told %d times, want %d", n, told)
+		}
+		if loading == "unknown" {
+			if got != nil {
+				t.Errorf("before anything is known: %+v", got)
+			}
+			return
+		}
+		if len(got) != 1 || got[0].Loading != loading || !strings.Contains(strings.Join(got[0].Problems, " "), problem) || len(got[0].Problems) > 0 != (problem != "") {
+			t.Errorf("got %+v, want loading %q, problem %q", got, loading, problem)
+		}
+	}
+	set(1, 5, "")
+	want("unknown", "", 2)
+	routes.Loaded(t.Context(), server, 4, "")
+	want("the Alertmanager has not loaded revision 5 yet", "", 1)
+	routes.Loaded(t.Context(), server, 4, "connection refused")
+	want("the Alertmanager has not loaded revision 5: connection refused", "", 1)
+	routes.Loaded(t.Context(), server, 5, "")
+	want("", "", 1)
+	routes.Loaded(t.Context(), server, 0, "it is starting") // a replica is restarted
+	want("", "", 0)
+	set(1, 6, "") // somebody else's routes
+	want("", "", 0)
+	set(2, 6, "") // its own, in the same revision
+	routes.Loaded(t.Context(), server, 5, "")
+	want("the Alertmanager has not loaded revision 6 yet", "", 2) // one for the generation, one for what it waits for
+	routes.Loaded(t.Context(), server, 6, "")
+	want("", "", 1)
+	set(2, 6, "no such file")
+	want("", "what was published before stays: no such file", 2)
 }

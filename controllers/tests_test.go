@@ -1,14 +1,18 @@
 package controllers
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+	"github.com/hearth-monitoring/hearth/ruletest"
 )
 
 // TestFailingTestsKeepTheLastGoodRules has the tests of an AlertRule fail and pass: what its tests refute isn't published,
@@ -52,4 +56,52 @@ func TestFailingTestsKeepTheLastGoodRules(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// TestNamespacesTakeTurnsWithTests: a hundred slow ones of one tenant hold up nobody else's.
+func TestNamespacesTakeTurnsWithTests(t *testing.T) {
+	slow, began := make(chan struct{}), make(chan string, 200)
+	tests := newTests(t.Context(), func(ctx context.Context, ar *v1alpha1.AlertRule) ruletest.Result {
+		began <- ar.Namespace + "/" + ar.Name
+		if ar.Namespace == "slow" {
+			select {
+			case <-slow:
+			case <-ctx.Done():
+			}
+		}
+		return ruletest.Result{Passed: true}
+	})
+	rule := func(namespace string, i int) *v1alpha1.AlertRule {
+		return &v1alpha1.AlertRule{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: fmt.Sprint(i), Generation: 1}}
+	}
+	next := func(want string) {
+		t.Helper()
+		select {
+		case got := <-began:
+			if got != want {
+				t.Errorf("%s began, want %s", got, want)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("%s did not begin", want)
+		}
+	}
+	for i := range 100 {
+		tests.Take(rule("slow", i))
+	}
+	next("slow/0")
+	for i := range 3 {
+		tests.Take(rule("quick", i))
+		next(fmt.Sprint("quick/", i))
+		if e := <-tests.Events(); e.Object.GetNamespace() != "quick" || tests.Take(rule("quick", i)) == nil {
+			t.Errorf("%s has ended, and %d has no result", e.Object.GetName(), i)
+		}
+	}
+	// A run that nobody asks for any more never begins, and one that has begun makes room.
+	tests.Forget(types.NamespacedName{Namespace: "slow", Name: "1"})
+	tests.Forget(types.NamespacedName{Namespace: "slow", Name: "0"})
+	next("slow/2")
+	close(slow)
+	for i := 3; i < 100; i++ {
+		next(fmt.Sprint("slow/", i))
+	}
 }

@@ -2,6 +2,7 @@ package status
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -47,8 +48,11 @@ func (o Rule) Loaded() bool {
 	return len(o.Servers) > 0
 }
 
-// OnItsWay says whether the rules have yet to be loaded, and nothing is known that would keep them from it.
-func (o Rule) OnItsWay() bool { return o.Problem == "" && len(o.Servers) > 0 && !o.Loaded() }
+// OnItsWay says whether the rules or their routes have yet to be loaded, and nothing is known that would keep them from it.
+func (o Rule) OnItsWay() bool {
+	return o.Problem == "" && len(o.Servers) > 0 && !o.Loaded() ||
+		slices.ContainsFunc(o.Routing, func(r RuleRouting) bool { return r.Contributes && r.Loading != "" })
+}
 
 // maxServers bounds the servers in a status, as the API does; status.loaded counts all of them.
 const maxServers = 64
@@ -187,6 +191,8 @@ func ruleVerdict(o Rule, loaded int) verdict {
 		return verdict{stalled, notLoadable(o), o.Problem}
 	case len(o.Servers) == 0:
 		return verdict{stalled, v1alpha1.ReasonNotSelected, notSelected("AlertRule", o.Nearest)}
+	case o.Tests.Running:
+		return verdict{reconciling, v1alpha1.ReasonTestsRunning, "the rules are loaded once their unit tests have passed"}
 	case loaded < len(o.Servers):
 		for _, s := range o.Servers {
 			if !s.Loaded {
@@ -216,7 +222,11 @@ func ruleLoaded(o Rule, v verdict, loaded int) metav1.Condition {
 	if anyLastGood(o.Servers) {
 		return condition(v1alpha1.ConditionLoaded, false, v1alpha1.ReasonLastGoodLoaded, "the last good version stays loaded, this one is not")
 	}
-	return condition(v1alpha1.ConditionLoaded, false, v.reason, fmt.Sprintf("loaded by %d of %s", loaded, count(len(o.Servers), "server")))
+	message := fmt.Sprintf("loaded by %d of %s", loaded, count(len(o.Servers), "server"))
+	if o.Tests.Running {
+		message += ": " + v.message
+	}
+	return condition(v1alpha1.ConditionLoaded, false, v.reason, message)
 }
 
 // notSelected says what comes closest to selecting an object.

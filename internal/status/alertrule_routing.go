@@ -26,6 +26,8 @@ type RuleRouting struct {
 	Contributes bool
 	// Problems are why not all of them are in force.
 	Problems []string
+	// Loading is why the server's Alertmanager doesn't have them yet, empty if it does.
+	Loading string
 	// Alerts has where each alert goes, if the server has an Alertmanager.
 	Alerts []AlertDestinations
 }
@@ -46,24 +48,34 @@ func ruleRouted(ar *v1alpha1.AlertRule, servers []RuleRouting) []metav1.Conditio
 		}
 		return []metav1.Condition{{Type: was.Type, Status: was.Status, Reason: was.Reason, Message: was.Message}}
 	}
-	contributes := false
-	var problems []string
-	for _, s := range servers {
-		contributes = contributes || s.Contributes
-		for _, p := range s.Problems {
-			if len(servers) > 1 {
-				p = fmt.Sprintf("on %s/%s: %s", s.Namespace, s.Name, p)
-			}
-			problems = append(problems, p)
-		}
-	}
-	if !contributes {
+	contributes, problems, loading := inTheWay(servers)
+	switch {
+	case !contributes:
 		return nil
-	}
-	if len(problems) == 0 {
-		return []metav1.Condition{condition(v1alpha1.ConditionRouted, true, v1alpha1.ReasonRouted, "receivers and notify are in force as declared")}
+	case len(problems)+len(loading) == 0:
+		return []metav1.Condition{condition(v1alpha1.ConditionRouted, true, v1alpha1.ReasonRouted, "receivers and notify are in force as declared: the Alertmanager has loaded them")}
+	case len(problems) == 0:
+		return []metav1.Condition{condition(v1alpha1.ConditionRouted, false, v1alpha1.ReasonLoading, strings.Join(loading, "\n"))}
 	}
 	return []metav1.Condition{condition(v1alpha1.ConditionRouted, false, v1alpha1.ReasonNotRouted, cut(strings.Join(problems, "\n"), maxRoutedMessage))}
+}
+
+// inTheWay is what keeps receivers and notify from being in force: for good, or until they are loaded.
+func inTheWay(servers []RuleRouting) (contributes bool, problems, loading []string) {
+	for _, s := range servers {
+		contributes = contributes || s.Contributes
+		on := ""
+		if len(servers) > 1 {
+			on = fmt.Sprintf("on %s/%s: ", s.Namespace, s.Name)
+		}
+		for _, p := range s.Problems {
+			problems = append(problems, on+p)
+		}
+		if s.Contributes && s.Loading != "" {
+			loading = append(loading, on+s.Loading)
+		}
+	}
+	return contributes, problems, loading
 }
 
 func cut(text string, n int) string {

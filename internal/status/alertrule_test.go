@@ -52,6 +52,12 @@ var ruleCases = map[string]struct {
 		[]string{"Ready False Loading: archive/long: the rules are being loaded", "Reconciling True Loading: archive/long: the rules are being loaded",
 			valid, "Loaded False Loading: loaded by 0 of 1 server"},
 	},
+	"loading, while its tests run": {
+		status.Rule{Tests: status.Tests{Count: 2, Running: true}, Servers: []status.RuleServer{{Namespace: "monitoring", Name: "main", Message: "not taken up yet"}}}, "0/1",
+		[]string{"Ready False TestsRunning: the rules are loaded once their unit tests have passed", "Reconciling True TestsRunning: the rules are loaded once their unit tests have passed",
+			valid, "Loaded False TestsRunning: loaded by 0 of 1 server: the rules are loaded once their unit tests have passed",
+			"Tested Unknown TestsRunning: 2 tests running; what is loaded of an earlier version stays until they pass"},
+	},
 	"not selected": {
 		status.Rule{Nearest: []string{"server monitoring/main wants label team=infra; this has team=web"}}, "0/0",
 		[]string{

@@ -299,3 +299,13 @@ func count(n int, noun string) string {
 func (o *Server) Loaded() int64 {
 	return configuration(*o).Loaded
 }
+
+// NotLoaded is what a replica says keeps it from the newest revision, empty if none says anything.
+func (o *Server) NotLoaded() string {
+	for _, p := range o.Pods {
+		if p.Report != nil && p.Report.Error != "" {
+			return p.Report.Error
+		}
+	}
+	return ""
+}
