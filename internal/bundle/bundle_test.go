@@ -130,7 +130,7 @@ func TestBuckets(t *testing.T) {
 		}
 		union := map[string][]byte{}
 		for i, b := range buckets {
-			packed, err := packFiles(b)
+			packed, err := new(Publisher).packFiles(b)
 			if err != nil {
 				t.Fatal(err)
 			}

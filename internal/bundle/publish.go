@@ -25,6 +25,9 @@ type Publisher struct {
 	// found are the files that Remember found, by path, until the first Publish.
 	found map[string]File
 	seeds map[string]bucket
+
+	archiver archiver
+	expander expander
 }
 
 type configPart struct {
@@ -194,7 +197,7 @@ func (p *Publisher) grow(n int, prefix string, files []File, aim, limit int) ([]
 		}
 		// More buckets cannot help a file that is too large alone. Looking for it is dear, so only once it is likely.
 		if n > len(files) || n >= maxBuckets {
-			if err := checkAlone(files, limit); err != nil {
+			if err := p.checkAlone(files, limit); err != nil {
 				return nil, err
 			}
 		}
@@ -233,7 +236,7 @@ func (p *Publisher) pack(prefix string, i, n int, files []File, limit int) (buck
 		known.files = files
 		return known, nil
 	}
-	packed, err := packFiles(files)
+	packed, err := p.packFiles(files)
 	if err != nil {
 		return bucket{}, err
 	}
@@ -244,11 +247,10 @@ func (p *Publisher) pack(prefix string, i, n int, files []File, limit int) (buck
 }
 
 // packFiles packs rule files below RulesDir.
-func packFiles(files []File) ([]byte, error) {
+func (p *Publisher) packFiles(files []File) ([]byte, error) {
 	texts := make(map[string][]byte, len(files))
-	var e expander
 	for _, f := range files {
-		text, err := e.text(f.Content)
+		text, err := p.expander.text(f.Content)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", f.Path, err)
 		}
@@ -257,14 +259,14 @@ func packFiles(files []File) ([]byte, error) {
 	if len(texts) != len(files) {
 		return nil, errors.New("two files have the same path")
 	}
-	return Pack(texts)
+	return p.archiver.pack(texts)
 }
 
 func (p *Publisher) packConfig(files map[string][]byte) (configPart, error) {
 	if p.config.packed != nil && maps.EqualFunc(p.config.files, files, bytes.Equal) {
 		return p.config, nil
 	}
-	packed, err := Pack(files)
+	packed, err := p.archiver.pack(files)
 	if err != nil {
 		return configPart{}, err
 	}
@@ -304,13 +306,13 @@ func bucketOf(name string, n int) int {
 	return int((sum ^ sum>>32) & uint64(n-1))
 }
 
-func checkAlone(files []File, limit int) error {
+func (p *Publisher) checkAlone(files []File, limit int) error {
 	for _, f := range files {
 		// Packing never saves so much that looking at small files is worth it, nor adds more than a few hundred bytes.
 		if f.Content.Size()+1024 < limit {
 			continue
 		}
-		packed, err := packFiles([]File{f})
+		packed, err := p.packFiles([]File{f})
 		if err != nil {
 			return err
 		}

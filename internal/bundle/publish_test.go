@@ -81,7 +81,7 @@ func TestPublishRewritesOneBucket(t *testing.T) {
 			changed++
 		}
 	}
-	if n := first.Buckets("prometheus-main"); n != 32 || changed != 1 {
+	if n := first.Buckets("prometheus-main"); n != 128 || changed != 1 {
 		t.Errorf("%d of %d objects changed", changed, n+1)
 	}
 	// A Publisher that remembers says the same as one that does not.
@@ -97,7 +97,7 @@ func TestPublishRewritesOneBucket(t *testing.T) {
 func TestPublishHysteresis(t *testing.T) {
 	var p Publisher
 	var prev *Manifest
-	for _, step := range []struct{ rules, buckets int }{{100, 2}, {1500, 32}, {700, 32}, {1500, 32}, {400, 8}, {450, 8}, {10, 1}, {0, 1}, {2500, 64}} {
+	for _, step := range []struct{ rules, buckets int }{{100, 4}, {1500, 64}, {700, 64}, {1500, 64}, {400, 16}, {450, 16}, {10, 1}, {0, 1}, {2500, 128}} {
 		m, _ := publish(t, &p, prev, nil, files(1, step.rules, 1000))
 		if got := m.Buckets("prometheus-main"); got != step.buckets {
 			t.Errorf("%d rules: %d buckets, want %d", step.rules, got, step.buckets)
