@@ -74,6 +74,7 @@ func run(o options) error {
 		},
 		WebhookServer:          webhook.NewServer(webhook.Options{Port: o.webhookPort, TLSOpts: []func(*tls.Config){serving(keeper)}}),
 		HealthProbeBindAddress: o.probeAddress,
+		PprofBindAddress:       o.pprofAddress,
 		LeaderElection:         o.leaderElect,
 		LeaderElectionID:       "hearth.monitoring.hearth.dev",
 		// The process ends right after the manager, so nobody works on without the lease.

@@ -13,6 +13,7 @@ import (
 type options struct {
 	version                             bool
 	image, metricsAddress, probeAddress string
+	pprofAddress                        string
 	leaderElect                         bool
 	logLevel, logFormat                 string
 	webhook                             bool
@@ -27,6 +28,7 @@ func parse(args []string) options {
 	fs.BoolVar(&o.leaderElect, "leader-elect", false, "run only while holding the lease, so that several replicas can stand by")
 	fs.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "address of /metrics, over HTTPS, for clients that the API server lets; 0 switches it off")
 	fs.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
+	fs.StringVar(&o.pprofAddress, "pprof-bind-address", "", "address of /debug/pprof, for whoever looks for where time and memory go; left out: switched off")
 	fs.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	fs.BoolVar(&o.webhook, "webhook", true, "answer the API server's admission reviews; without it objects are judged by their status alone")
 	fs.IntVar(&o.webhookPort, "webhook-port", 9443, "port of the webhook")

@@ -29,14 +29,16 @@ import (
 const (
 	namespace = "rules-bench"
 	server    = "bench"
-	perObject = 10
 	// makers write objects beside each other, as somebody in a hurry would.
 	makers = 16
 )
 
 // bench is the cluster and the server that is measured.
 type bench struct {
-	api      client.WithWatch
+	api client.WithWatch
+	// perObject is how many rules an AlertRule has.
+	perObject int
+
 	http     *http.Client
 	token    string // of an account that may read the operator's metrics
 	operator string // address of the operator's metrics
@@ -46,40 +48,45 @@ type bench struct {
 	seen       *observer
 	made       int
 	edits      int
+	idleCPU    float64 // of the operator, seconds a second
 }
 
-func newBench(ctx context.Context, kubeconfig string) (*bench, error) {
+func newBench(perObject int) *bench {
+	// Edits are numbered on from those of earlier runs: an edit that changes nothing would be there at once.
+	return &bench{perObject: perObject, edits: int(time.Now().Unix() % 1e8), http: &http.Client{Timeout: 5 * time.Minute, Transport: insecure()}}
+}
+
+// connect finds the cluster and makes the server there.
+func (b *bench) connect(ctx context.Context, kubeconfig string) error {
 	ctrl.SetLogger(logr.Discard())
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	config.QPS = -1
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
-		return nil, err
+		return err
 	}
-	// Edits are numbered on from those of earlier runs: an edit that changes nothing would be there at once.
-	b := &bench{edits: int(time.Now().Unix() % 1e8), http: &http.Client{Timeout: time.Minute, Transport: insecure()}}
 	if b.api, err = client.NewWithWatch(config, client.Options{Scheme: scheme}); err != nil {
-		return nil, err
+		return err
 	}
 	for _, object := range b.objects() {
 		if err := client.IgnoreAlreadyExists(b.api.Create(ctx, object)); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if err := b.metricsReader(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	if err := b.until(ctx, 5*time.Minute, "the server is ready", b.ready); err != nil {
-		return nil, err
+		return err
 	}
 	if err := b.findPod(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	b.seen, err = observe(ctx, b.api)
-	return b, err
+	return err
 }
 
 // objects are a server that selects its whole namespace, and an account that may read metrics.
@@ -186,8 +193,8 @@ func (b *bench) fill(ctx context.Context, n int) error {
 	if err := b.makeRules(ctx, n); err != nil {
 		return err
 	}
-	return b.until(ctx, 30*time.Minute, fmt.Sprintf("%d rules are loaded", n*perObject), func(ctx context.Context) error {
-		return b.hasLoaded(ctx, n*perObject)
+	return b.until(ctx, 30*time.Minute, fmt.Sprintf("%d rules are loaded", n*b.perObject), func(ctx context.Context) error {
+		return b.hasLoaded(ctx, n*b.perObject)
 	})
 }
 
@@ -211,7 +218,7 @@ func (b *bench) makeRules(ctx context.Context, n int) error {
 	for range makers {
 		group.Go(func() {
 			for i := range numbers {
-				if err := client.IgnoreAlreadyExists(b.api.Create(ctx, rule(i, 0))); err != nil {
+				if err := client.IgnoreAlreadyExists(b.api.Create(ctx, b.rule(i, 0))); err != nil {
 					errs <- err
 					return
 				}

@@ -5,6 +5,10 @@
 //
 //	HEARTH_CLUSTER=bench make deploy
 //	go run ./test/bench/rules -kubeconfig "$(bin/localcluster kubeconfig -name bench)"
+//
+// What of it is Prometheus' own, a Prometheus shows that loads the same files without a cluster:
+//
+//	go run ./test/bench/rules -prometheus bin/prometheus
 package main
 
 import (
@@ -21,6 +25,8 @@ import (
 
 type options struct {
 	kubeconfig string
+	prometheus string
+	perObject  int
 	sizes      string
 	changes    int
 	burst      int
@@ -34,6 +40,8 @@ func main() {
 	fs := flag.NewFlagSet("rules", flag.ExitOnError)
 	fs.StringVar(&o.kubeconfig, "kubeconfig", os.Getenv("KUBECONFIG"), "the cluster; its pods must be reachable from here")
 	fs.StringVar(&o.sizes, "sizes", "100,1000,10000", "how many AlertRules are there, one measurement for each")
+	fs.IntVar(&o.perObject, "rules", 10, "how many rules each AlertRule has")
+	fs.StringVar(&o.prometheus, "prometheus", "", "a program to run here, without a cluster, to see how long it takes to load the same files")
 	fs.IntVar(&o.changes, "changes", 100, "edits at each size, and half as many creations and deletions")
 	fs.IntVar(&o.burst, "burst", 2000, "AlertRules made at once, after the first size; 0 leaves that out")
 	fs.IntVar(&o.idle, "idle", 60, "seconds during which nothing happens and nothing may be written, at each size")
@@ -49,8 +57,11 @@ func main() {
 }
 
 func run(ctx context.Context, o options) error {
-	if o.kubeconfig == "" {
+	if o.kubeconfig == "" && o.prometheus == "" {
 		return errors.New("say which cluster: -kubeconfig FILE")
+	}
+	if o.perObject < 1 {
+		return errors.New("-rules: an AlertRule has at least one here")
 	}
 	var sizes []int
 	for text := range strings.SplitSeq(o.sizes, ",") {
@@ -60,8 +71,11 @@ func run(ctx context.Context, o options) error {
 		}
 		sizes = append(sizes, n)
 	}
-	b, err := newBench(ctx, o.kubeconfig)
-	if err != nil {
+	b := newBench(o.perObject)
+	if o.prometheus != "" {
+		return b.alone(ctx, o.prometheus, sizes)
+	}
+	if err := b.connect(ctx, o.kubeconfig); err != nil {
 		return err
 	}
 	if !o.keep {

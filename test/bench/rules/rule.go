@@ -9,9 +9,9 @@ import (
 )
 
 // rule is the i-th AlertRule, as people write them, in its edit-th version: the name of its first alert says which.
-func rule(i, edit int) *v1alpha1.AlertRule {
+func (b *bench) rule(i, edit int) *v1alpha1.AlertRule {
 	group := v1alpha1.RuleGroup{Name: "service"}
-	for j := range perObject {
+	for j := range b.perObject {
 		name := fmt.Sprintf("Service%dTooManyErrors%d", i, j)
 		if j == 0 {
 			name = marker(i, edit)
