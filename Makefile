@@ -99,7 +99,7 @@ test: testsummary ## Run every test; the last line counts them
 
 .PHONY: test-unit
 test-unit: testsummary ## Unit and golden tests: everything that needs no API server
-	@$(call gotest,unit) -timeout 10m $$(go list ./... | grep -v -e /controllers -e /test/e2e -e /test/conformance -e /test/rules)
+	@$(call gotest,unit) -timeout 10m $$(go list ./... | grep -v -e /controllers -e /test/e2e -e /test/conformance -e /test/rules -e /test/monitors)
 
 .PHONY: test-conformance
 test-conformance: testsummary ## The exporter against node_exporter: its fixtures and golden output, and live on this host
@@ -111,9 +111,15 @@ test-rules: testsummary localcluster ## Checks and unit tests of rules: the same
 	@$(call gotest,rules) -count=1 -timeout 10m ./test/rules
 
 .PHONY: test-apiserver
-test-apiserver: testsummary localcluster ## The controllers against a real API server and etcd
+test-apiserver: testsummary localcluster ## The controllers, and what monitors discover, against a real API server and etcd
 	@bin/localcluster build kube
-	@KUBEBUILDER_ASSETS=$(CURDIR)/bin/kube $(call gotest,apiserver) -count=1 -timeout 15m ./controllers/...
+	@KUBEBUILDER_ASSETS=$(CURDIR)/bin/kube $(call gotest,apiserver) -count=1 -timeout 15m ./controllers/... ./test/monitors
+
+.PHONY: record-monitors
+record-monitors: localcluster ## Record what prometheus-operator generates for the cases of test/monitors, and our targets
+	@bin/localcluster build kube
+	@go -C tools/prometheus-operator build -o ../../bin/prometheus-operator-config .
+	@KUBEBUILDER_ASSETS=$(CURDIR)/bin/kube go test -count=1 ./test/monitors -record $(CURDIR)/bin/prometheus-operator-config -update
 
 .PHONY: test-provisioner
 test-provisioner: testsummary ## The local cluster's provisioner of volumes

@@ -1,0 +1,140 @@
+package monitors
+
+import (
+	"path"
+	"strings"
+
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/hearth-monitoring/hearth/internal/bundle"
+)
+
+// connection is how an endpoint is reached, whatever the kind of its monitor.
+type connection struct {
+	monitoringv1.HTTPConfigWithoutTLS
+	proxy monitoringv1.ProxyConfig
+	tls   *monitoringv1.SafeTLSConfig
+}
+
+// credentialed says whether a target is sent something that nobody else should get.
+func (c connection) credentialed() bool {
+	return c.Authorization != nil || c.BasicAuth != nil || c.OAuth2 != nil || c.token() != nil ||
+		c.tls != nil && c.tls.KeySecret != nil
+}
+
+func (c *compiler) connect(job *Job, how connection, at *field.Path) {
+	job.FollowRedirects, job.EnableHTTP2 = how.FollowRedirects, how.EnableHTTP2
+	c.noProxy(how.proxy, at)
+	if how.OAuth2 != nil {
+		c.refuse(at.Child("oauth2"), "not yet: Prometheus takes the client's id only as text in its configuration, and Hearth reads no Secret to put it there; use authorization or basicAuth")
+	}
+	how.BearerTokenSecret = how.token()                         //nolint:staticcheck // It is deprecated, and people have it.
+	if err := how.HTTPConfigWithoutTLS.Validate(); err != nil { //nolint:staticcheck // The embedded field's method and no other.
+		c.errs = append(c.errs, field.Invalid(at, "", err.Error()))
+		return
+	}
+	c.authenticate(job, how, at)
+	if how.tls != nil {
+		job.TLSConfig = c.tls(how.tls, at.Child("tlsConfig"))
+	}
+}
+
+// authenticate is the one way of several in which Prometheus says who it is.
+func (c *compiler) authenticate(job *Job, how connection, at *field.Path) {
+	token := how.token()
+	switch {
+	case how.BasicAuth != nil:
+		below := at.Child("basicAuth")
+		job.BasicAuth = &BasicAuth{UsernameFile: c.secret(&how.BasicAuth.Username, below.Child("username"))}
+		job.BasicAuth.PasswordFile = c.secret(&how.BasicAuth.Password, below.Child("password"))
+	case how.Authorization != nil:
+		kind := strings.TrimSpace(how.Authorization.Type)
+		if kind == "" {
+			kind = "Bearer"
+		}
+		job.Authorization = &Authorization{Type: kind, CredentialsFile: c.secret(how.Authorization.Credentials, at.Child("authorization", "credentials"))}
+	case token != nil:
+		job.Authorization = &Authorization{Type: "Bearer", CredentialsFile: c.secret(token, at.Child("bearerTokenSecret"))}
+	}
+}
+
+// token is the Secret with the bearer token, nil for none: an empty selector is what older versions of the kinds write where
+// there is none.
+func (c connection) token() *corev1.SecretKeySelector {
+	s := c.BearerTokenSecret //nolint:staticcheck // It is deprecated, and people have it.
+	if s == nil || s.Name == "" {
+		return nil
+	}
+	return s
+}
+
+func (c *compiler) noProxy(p monitoringv1.ProxyConfig, at *field.Path) {
+	const why = "a proxy would see what is sent to the target, and everybody's targets would be reached from where the proxy is: remove it"
+	if p.ProxyURL != nil {
+		c.refuse(at.Child("proxyUrl"), why)
+	}
+	if p.ProxyFromEnvironment != nil && *p.ProxyFromEnvironment {
+		c.refuse(at.Child("proxyFromEnvironment"), why)
+	}
+	if len(p.ProxyConnectHeader) > 0 {
+		c.refuse(at.Child("proxyConnectHeader"), why)
+	}
+}
+
+func (c *compiler) tls(t *monitoringv1.SafeTLSConfig, at *field.Path) *TLS {
+	if err := t.Validate(); err != nil {
+		c.errs = append(c.errs, field.Invalid(at, "", err.Error()))
+		return nil
+	}
+	out := &TLS{
+		CAFile:             c.secretOrConfigMap(t.CA, at.Child("ca")),
+		CertFile:           c.secretOrConfigMap(t.Cert, at.Child("cert")),
+		InsecureSkipVerify: t.InsecureSkipVerify,
+	}
+	if t.KeySecret != nil {
+		out.KeyFile = c.secret(t.KeySecret, at.Child("keySecret"))
+	}
+	if t.ServerName != nil {
+		out.ServerName = *t.ServerName
+	}
+	if t.MinVersion != nil {
+		out.MinVersion = string(*t.MinVersion)
+	}
+	if t.MaxVersion != nil {
+		out.MaxVersion = string(*t.MaxVersion)
+	}
+	return out
+}
+
+func (c *compiler) secretOrConfigMap(s monitoringv1.SecretOrConfigMap, at *field.Path) string {
+	switch {
+	case s.ConfigMap != nil:
+		c.refuse(at.Child("configMap"), "not yet: put it into a Secret of this namespace and name that")
+	case s.Secret != nil:
+		return c.secret(s.Secret, at.Child("secret"))
+	}
+	return ""
+}
+
+// secret is the path of the file that will have the key of a Secret in the monitor's namespace.
+func (c *compiler) secret(s *corev1.SecretKeySelector, at *field.Path) string {
+	if s == nil {
+		c.errs = append(c.errs, field.Required(at, "name a Secret of this namespace and its key"))
+		return ""
+	}
+	if !bundle.ValidName(s.Name) {
+		c.errs = append(c.errs, field.Invalid(at.Child("name"), s.Name, "this is not the name of a Secret"))
+		return ""
+	}
+	if !bundle.ValidKey(s.Key) {
+		c.errs = append(c.errs, field.Invalid(at.Child("key"), s.Key, "this is not a key of a Secret"))
+		return ""
+	}
+	if c.secrets[s.Name] == nil {
+		c.secrets[s.Name] = map[string]bool{}
+	}
+	c.secrets[s.Name][s.Key] = true
+	return path.Join(GrantedDir, c.namespace, s.Name, s.Key)
+}

@@ -1,0 +1,130 @@
+package monitors
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/yaml"
+
+	"github.com/hearth-monitoring/hearth/internal/bundle"
+)
+
+// TestBadMonitors has each testdata/bad/*.yaml refused with exactly the errors that its "# want:" lines begin.
+func TestBadMonitors(t *testing.T) {
+	files, err := filepath.Glob("testdata/bad/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no bad monitors: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			made, errs := compiled(t, text)
+			if made != nil {
+				t.Error("it is refused and still becomes something")
+			}
+			var want []string
+			for line := range strings.Lines(string(text)) {
+				if text, ok := strings.CutPrefix(strings.TrimSpace(line), "# want: "); ok {
+					want = append(want, text)
+				}
+			}
+			if len(want) == 0 || len(want) != len(errs) {
+				t.Errorf("got %d errors, want %d: %v", len(errs), len(want), errs.ToAggregate())
+			}
+			for i := range min(len(want), len(errs)) {
+				if !strings.HasPrefix(errs[i].Error(), want[i]) {
+					t.Errorf("got  %s\nwant %s", errs[i], want[i])
+				}
+			}
+		})
+	}
+	t.Logf("%d monitors refused", len(files))
+}
+
+func compiled(t *testing.T, text []byte) (*Compiled, field.ErrorList) {
+	t.Helper()
+	var meta struct{ Kind Kind }
+	if err := yaml.Unmarshal(text, &meta); err != nil {
+		t.Fatal(err)
+	}
+	if meta.Kind == PodMonitorKind {
+		pm := &monitoringv1.PodMonitor{}
+		if err := yaml.UnmarshalStrict(text, pm); err != nil {
+			t.Fatal(err)
+		}
+		return OfPodMonitor(pm)
+	}
+	sm := &monitoringv1.ServiceMonitor{}
+	if err := yaml.UnmarshalStrict(text, sm); err != nil {
+		t.Fatal(err)
+	}
+	return OfServiceMonitor(sm)
+}
+
+// TestSecrets: those of an endpoint are named once each, and none twice.
+func TestSecrets(t *testing.T) {
+	made, errs := compiled(t, []byte(`
+kind: ServiceMonitor
+metadata: {name: m, namespace: shop}
+spec:
+  selector: {}
+  attachMetadata: {node: true}
+  endpoints:
+  - basicAuth: {username: {name: login, key: user}, password: {name: login, key: pass}}
+    tlsConfig: {ca: {secret: {name: ca, key: ca.crt}}}
+  - authorization: {credentials: {name: login, key: user}}
+`))
+	if made == nil {
+		t.Fatal(errs.ToAggregate())
+	}
+	want := []bundle.WantedSecret{
+		{Namespace: "shop", Name: "ca", Keys: []string{"ca.crt"}},
+		{Namespace: "shop", Name: "login", Keys: []string{"pass", "user"}},
+	}
+	if diff := cmp.Diff(want, made.Secrets); diff != "" {
+		t.Errorf("Secrets (-want +got):\n%s", diff)
+	}
+	if got := made.Jobs[0].BasicAuth.PasswordFile; got != "/etc/prometheus/granted/shop/login/pass" {
+		t.Errorf("the password is in %s", got)
+	}
+	if !made.Nodes {
+		t.Error("it is not known that targets are told of their nodes")
+	}
+	if diff := cmp.Diff(Within{Names: []string{"shop"}}, made.Within); diff != "" {
+		t.Errorf("without a namespaceSelector (-want +got):\n%s", diff)
+	}
+	placed := Placed(made.Jobs, []string{"a"})
+	if made.Jobs[0].KubernetesSD[0].Namespaces != nil || placed[1].KubernetesSD[0].Namespaces.Names[0] != "a" {
+		t.Error("placing jobs for one server changes those of others")
+	}
+}
+
+// TestConfined shows that the walker over the final text sees every file that is not a granted Secret's, and leaves
+// parameters alone.
+func TestConfined(t *testing.T) {
+	for text, outside := range map[string]bool{
+		"scrape_configs: [{basic_auth: {password_file: /etc/prometheus/granted/a/b/c}}]":                     false,
+		"scrape_configs: [{basic_auth: {password_file: /etc/passwd}}]":                                       true,
+		"scrape_configs: [{basic_auth: {password_file: /etc/prometheus/grantedx/a}}]":                        true,
+		"scrape_configs: [{bearer_token_file: relative}]":                                                    true,
+		"scrape_configs: [{tls_config: {ca_file: /etc/prometheus/granted/../../passwd}}]":                    true,
+		"scrape_configs: [{kubernetes_sd_configs: [{kubeconfig_file: /x}]}]":                                 true,
+		"scrape_configs: [{oauth2: {client_secret_file: /x}}]":                                               true,
+		"scrape_configs: [{scrape_failure_log_file: /x}]":                                                    true,
+		"scrape_configs: [{a: &x {key_file: /x}, tls_config: *x}]":                                           true,
+		"scrape_configs: [{params: {some_file: [/x]}}]":                                                      false,
+		"scrape_configs: [{relabel_configs: [{target_label: some_file, replacement: /x, action: replace}]}]": false,
+	} {
+		if err := Confined([]byte(text)); (err != nil) != outside {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}

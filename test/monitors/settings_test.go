@@ -1,0 +1,76 @@
+package monitors
+
+import (
+	"cmp"
+	"slices"
+
+	commonconfig "github.com/prometheus/common/config"
+	"github.com/prometheus/prometheus/config"
+	"github.com/prometheus/prometheus/discovery/kubernetes"
+	"go.yaml.in/yaml/v2"
+)
+
+func cmpJobs(a, b string) int { return cmp.Compare(a, b) }
+
+// settings are how each job is scraped and where it discovers, as Prometheus shows its configuration with every default in
+// place. Relabelling is not among them: the targets show what it does. Where a password is is not either, only that there
+// is one: theirs is in the text and ours in a file.
+func settings(jobs []*config.ScrapeConfig) []string {
+	var out []string
+	for _, job := range jobs {
+		shown := *job
+		shown.RelabelConfigs = nil
+		shown.HTTPClientConfig = hidden(job.HTTPClientConfig)
+		shown.ServiceDiscoveryConfigs = nil
+		for _, sd := range discoveries(job) {
+			shown.ServiceDiscoveryConfigs = append(shown.ServiceDiscoveryConfigs, plain(sd))
+		}
+		text, err := yaml.Marshal(&shown)
+		if err != nil {
+			text = []byte(err.Error())
+		}
+		out = append(out, string(text))
+	}
+	return out
+}
+
+func hidden(c commonconfig.HTTPClientConfig) commonconfig.HTTPClientConfig {
+	if c.BasicAuth != nil {
+		c.BasicAuth = &commonconfig.BasicAuth{Username: "some", Password: "some"}
+	}
+	if a := c.Authorization; a != nil {
+		c.Authorization = &commonconfig.Authorization{Type: a.Type, Credentials: "some"}
+	}
+	some := func(file string) string {
+		if file == "" {
+			return ""
+		}
+		return "some"
+	}
+	c.TLSConfig.CAFile, c.TLSConfig.CertFile, c.TLSConfig.KeyFile = some(c.TLSConfig.CAFile), some(c.TLSConfig.CertFile), some(c.TLSConfig.KeyFile)
+	return c
+}
+
+// plain is a discovery without what makes no difference: the order of namespaces, and selectors that select everything.
+func plain(sd *kubernetes.SDConfig) *kubernetes.SDConfig {
+	out := *sd
+	out.NamespaceDiscovery.Names = slices.Sorted(slices.Values(sd.NamespaceDiscovery.Names))
+	out.Selectors = nil
+	for _, s := range sd.Selectors {
+		if s.Label != "" {
+			out.Selectors = append(out.Selectors, s)
+		}
+	}
+	return &out
+}
+
+// discoveries are those of a job; there is one.
+func discoveries(job *config.ScrapeConfig) []*kubernetes.SDConfig {
+	var out []*kubernetes.SDConfig
+	for _, c := range job.ServiceDiscoveryConfigs {
+		if sd, ok := c.(*kubernetes.SDConfig); ok {
+			out = append(out, sd)
+		}
+	}
+	return out
+}
