@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/dynamic"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
@@ -96,10 +97,16 @@ func register(ctx context.Context, mgr ctrl.Manager, images stack.Images) error 
 	replicas, ledger, verdicts := controllers.NewReplicas(ctx), controllers.NewLedger(), controllers.NewVerdicts()
 	namespaces, alerts, events := &controllers.Namespaces{}, controllers.NewAlerts(ctx), mgr.GetEventRecorder("hearth")
 	routes := controllers.NewRoutes()
+	client, err := dynamic.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return err
+	}
+	monitors := controllers.NewMonitors(client, mgr.GetCache())
 	return errors.Join(
+		mgr.Add(monitors),
 		(&controllers.PrometheusServerReconciler{
 			Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Events: events, Images: images, Replicas: replicas, Ledger: ledger,
-			Verdicts: verdicts, Namespaces: namespaces, Alerts: alerts, Routes: routes,
+			Verdicts: verdicts, Namespaces: namespaces, Alerts: alerts, Routes: routes, Monitors: monitors,
 		}).SetupWithManager(mgr),
 		(&controllers.NodeExporterReconciler{
 			Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Events: events, Images: images,

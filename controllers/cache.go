@@ -10,6 +10,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -30,12 +32,27 @@ func CacheOptions() cache.Options {
 		&corev1.PersistentVolumeClaim{}: {Label: hearths, Transform: cache.TransformStripManagedFields()},
 		&v1alpha1.AlertRule{}:           {Transform: new(packer).pack},
 		&corev1.Node{}:                  {Transform: trimNode},
+		definitions():                   {Transform: trimDefinition},
 	}
 	for _, obj := range append(ownedTypes(), &rbacv1.ClusterRoleBinding{}) {
 		// The field managers stay here: belongsTo reads them.
 		byObject[obj] = cache.ByObject{Label: hearths}
 	}
 	return cache.Options{ByObject: byObject}
+}
+
+// definitions are CustomResourceDefinitions, of which only the names matter.
+func definitions() *metav1.PartialObjectMetadata {
+	out := &metav1.PartialObjectMetadata{}
+	out.SetGroupVersionKind(apiextensionsv1.SchemeGroupVersion.WithKind("CustomResourceDefinition"))
+	return out
+}
+
+func trimDefinition(in any) (any, error) {
+	if d, ok := in.(*metav1.PartialObjectMetadata); ok {
+		d.Labels, d.Annotations, d.ManagedFields = nil, nil, nil
+	}
+	return in, nil
 }
 
 // packedSpec is where a cached AlertRule has its spec. The API takes no annotation of such a name, so it is nobody else's.

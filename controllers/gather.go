@@ -11,6 +11,7 @@ import (
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 	"github.com/hearth-monitoring/hearth/internal/bundle"
+	"github.com/hearth-monitoring/hearth/internal/monitors"
 	"github.com/hearth-monitoring/hearth/internal/rules"
 	"github.com/hearth-monitoring/hearth/internal/stack"
 )
@@ -26,6 +27,9 @@ func (r *PrometheusServerReconciler) gather(ctx context.Context, ps *v1alpha1.Pr
 		return stack.Inputs{}, err
 	}
 	in := stack.Inputs{Server: ps, NodeExporters: exporters.Items, NamespaceLabels: namespaces, Images: r.Images}
+	if in.Monitors, err = r.monitors(ps); err != nil {
+		return stack.Inputs{}, err
+	}
 	if in.Published.Manifest, err = r.published(ctx, ps, known); err != nil {
 		return stack.Inputs{}, err
 	}
@@ -39,6 +43,17 @@ func (r *PrometheusServerReconciler) gather(ctx context.Context, ps *v1alpha1.Pr
 	in.AlertRules, err = r.alertRules(ctx)
 	in.Published.Rules = lastGood(in.AlertRules, known)
 	return in, err
+}
+
+// monitors are all there are of the kinds that the server selects.
+func (r *PrometheusServerReconciler) monitors(ps *v1alpha1.PrometheusServer) ([]stack.Monitor, error) {
+	if r.Monitors == nil {
+		return nil, nil
+	}
+	return r.Monitors.All(func(kind monitors.Kind) bool {
+		selector, _ := stack.MonitorSelector(ps, kind)
+		return selector != nil
+	})
 }
 
 // alertRules are all there are, with the verdicts on them, by namespace and name. Nothing of the cache is copied.

@@ -41,6 +41,8 @@ type PrometheusServerReconciler struct {
 	Namespaces *Namespaces
 	Alerts     *Alerts
 	Routes     *Routes
+	// Monitors may be nil: then nothing of monitoring.coreos.com is read.
+	Monitors *Monitors
 
 	memory memory
 }
@@ -80,6 +82,9 @@ func (r *PrometheusServerReconciler) Reconcile(ctx context.Context, req reconcil
 	}
 	known := r.memory.of(req.NamespacedName, ps.UID)
 	observed, err := r.reconcile(ctx, ps, known)
+	if unlisted := (*UnlistedError)(nil); errors.As(err, &unlisted) && unlisted.Err == nil {
+		return reconcile.Result{}, nil // in a moment it is known, and there is nothing to say until then
+	}
 	if observed != nil && observed.Asking {
 		return soon(known.later, err)
 	}
@@ -255,10 +260,23 @@ func (r *PrometheusServerReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&corev1.PersistentVolumeClaim{}, byLabel(stack.LabelServer)).
 		WatchesRawSource(source.Channel(r.Verdicts.Events(), ofRule)).
 		WatchesRawSource(source.Channel(r.Replicas.Events(), &handler.EnqueueRequestForObject{}))
+	if r.Monitors != nil {
+		b = b.WatchesRawSource(source.Channel(r.Monitors.Events(), r.monitoring()))
+	}
 	for _, typ := range ownedTypes() {
 		b = b.Owns(typ)
 	}
 	return b.Complete(r)
+}
+
+// monitoring are the servers that select monitors.
+func (r *PrometheusServerReconciler) monitoring() handler.EventHandler {
+	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, _ client.Object) []reconcile.Request {
+		return those(ctx, r, &v1alpha1.PrometheusServerList{}, func(o client.Object) bool {
+			ps, ok := o.(*v1alpha1.PrometheusServer)
+			return ok && ps.Spec.Targets != nil && (ps.Spec.Targets.ServiceMonitors != nil || ps.Spec.Targets.PodMonitors != nil)
+		})
+	})
 }
 
 // leaving are the events of an AlertRule that matter to a server before there is a verdict: it is deleted or being deleted,

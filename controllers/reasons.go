@@ -19,6 +19,7 @@ var (
 	_ status.Reasoned = (*ConflictError)(nil)
 	_ status.Reasoned = (*ClaimError)(nil)
 	_ status.Reasoned = (*PendingError)(nil)
+	_ status.Reasoned = (*UnlistedError)(nil)
 )
 
 // Reason is NameConflict.
@@ -39,14 +40,21 @@ func (e *PendingError) Reason() string { return v1alpha1.ReasonProgressing }
 // Stalled is false: the watch brings us back.
 func (e *PendingError) Stalled() bool { return false }
 
+// Reason is Progressing.
+func (e *UnlistedError) Reason() string { return v1alpha1.ReasonProgressing }
+
+// Stalled is false: it is tried again, and told when it worked.
+func (e *UnlistedError) Stalled() bool { return false }
+
 // outcome says when to come back after err: at the next event, later, or with backoff.
 func outcome(err error) (reconcile.Result, error) {
 	var pending *PendingError
+	var unlisted *UnlistedError
 	var conflict *ConflictError
 	var claim *ClaimError
 	var invalid *status.Invalid
 	switch {
-	case err == nil, errors.As(err, &pending):
+	case err == nil, errors.As(err, &pending), errors.As(err, &unlisted):
 		return reconcile.Result{}, nil
 	case errors.As(err, &conflict), errors.As(err, &claim):
 		return reconcile.Result{RequeueAfter: lookAgain}, nil

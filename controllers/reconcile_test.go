@@ -16,6 +16,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -33,9 +34,16 @@ func operator(ctx context.Context) func(manager.Manager) error {
 		routes := NewRoutes()
 		images := stack.Images{Hearth: "hearth:test", PrometheusVersion: "3.15.0"}
 		recorder := mgr.GetEventRecorder("hearth")
+		dynamicClient, err := dynamic.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+		if err != nil {
+			return err
+		}
+		monitors := NewMonitors(dynamicClient, mgr.GetCache())
 		return errors.Join(
+			mgr.Add(monitors),
 			(&PrometheusServerReconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Events: recorder,
-				Images: images, Replicas: NewReplicas(ctx), Ledger: ledger, Verdicts: verdicts, Namespaces: namespaces, Alerts: alerts, Routes: routes}).SetupWithManager(mgr),
+				Images: images, Replicas: NewReplicas(ctx), Ledger: ledger, Verdicts: verdicts, Namespaces: namespaces, Alerts: alerts, Routes: routes,
+				Monitors: monitors}).SetupWithManager(mgr),
 			(&NodeExporterReconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Events: recorder, Images: images}).SetupWithManager(mgr),
 			(&AlertRuleReconciler{Client: mgr.GetClient(), Events: recorder, Ledger: ledger, Verdicts: verdicts, Namespaces: namespaces,
 				Metrics: NewMetrics(prometheus.NewRegistry()), Alerts: alerts, Routes: routes, Tests: NewTests(ctx)}).SetupWithManager(mgr),

@@ -16,6 +16,8 @@ const (
 	ConditionTargetsHealthy = "TargetsHealthy"
 	// ConditionRulesAccepted (PrometheusServer) is False when a selected AlertRule was rejected.
 	ConditionRulesAccepted = "RulesAccepted"
+	// ConditionMonitorsAccepted (PrometheusServer, where monitors are selected) is False when one of them was rejected.
+	ConditionMonitorsAccepted = "MonitorsAccepted"
 	// ConditionAlertmanagerReady (PrometheusServer) is True when the server's own Alertmanager runs as it is declared.
 	ConditionAlertmanagerReady = "AlertmanagerReady"
 	// ConditionValid (AlertRule) is True when Prometheus' own parser accepts every rule.
@@ -56,6 +58,8 @@ const (
 	ReasonUnknown                 = "Unknown"
 	ReasonAllAccepted             = "AllAccepted"
 	ReasonRulesRejected           = "RulesRejected"
+	ReasonMonitorsRejected        = "MonitorsRejected"
+	ReasonSecretsMissing          = "SecretsMissing"
 	ReasonValid                   = "Valid"
 	ReasonInvalidRules            = "InvalidRules"
 	ReasonTestsPassed             = "TestsPassed"

@@ -197,6 +197,8 @@ type Targets struct {
 	// nodeExporters selects NodeExporters. Their series carry job="node-exporter" and instance=<the node's name>.
 	// +optional
 	NodeExporters *ObjectSelector `json:"nodeExporters,omitempty"`
+	// What monitoring.coreos.com describes.
+	MonitorTargets `json:",inline"`
 }
 
 // PrometheusServerStatus says what is loaded and running.
@@ -225,6 +227,9 @@ type PrometheusServerStatus struct {
 	// rules says what was selected, rejected and loaded.
 	// +optional
 	Rules RulesStatus `json:"rules,omitzero"`
+	// monitors says what became of the selected ServiceMonitors and PodMonitors; absent where none are selected.
+	// +optional
+	Monitors *MonitorsStatus `json:"monitors,omitempty"`
 	// alerts that are firing and pending; absent while no replica answers.
 	// +optional
 	Alerts *AlertsStatus `json:"alerts,omitempty"`
@@ -240,7 +245,7 @@ type PrometheusServerStatus struct {
 	// +listMapKey=claim
 	// +kubebuilder:validation:MaxItems=16
 	Storage []ClaimStatus `json:"storage,omitempty"`
-	// conditions: Ready, Loaded, TargetsHealthy, RulesAccepted, with an Alertmanager AlertmanagerReady, and while they are true Reconciling and Stalled.
+	// conditions: Ready, Loaded, TargetsHealthy, RulesAccepted, where monitors are selected MonitorsAccepted, with an Alertmanager AlertmanagerReady, and while they are true Reconciling and Stalled.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

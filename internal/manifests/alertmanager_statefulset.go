@@ -7,7 +7,6 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
@@ -169,9 +168,6 @@ func alertmanagerReloader(s *stack.Stack) corev1.Container {
 func alertmanagerVolumes(s *stack.Stack) []corev1.Volume {
 	return slices.Concat([]corev1.Volume{
 		{Name: configVolume, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
-		// In memory: Secrets do not go to a disk.
-		{Name: grantedVolume, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{
-			Medium: corev1.StorageMediumMemory, SizeLimit: new(resource.MustParse("32Mi")),
-		}}},
+		grantedSecrets(),
 	}, secretsVolumes(s.Routing.Mounted, secretsVolume))
 }

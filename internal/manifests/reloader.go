@@ -40,6 +40,14 @@ func reloader(image string, args []string, mounts []corev1.VolumeMount) corev1.C
 	}
 }
 
+// grantedSecrets is where the reloader leaves the Secrets that namespaces have granted: in memory, since Secrets do not go to
+// a disk.
+func grantedSecrets() corev1.Volume {
+	return corev1.Volume{Name: grantedVolume, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{
+		Medium: corev1.StorageMediumMemory, SizeLimit: new(resource.MustParse("32Mi")),
+	}}}
+}
+
 // secretsVolumes are Secrets of the pod's namespace, by name with the keys that are needed, in one volume: <secret>/<key>.
 // None of them is optional, see secretVolume.
 func secretsVolumes(secrets map[string][]string, name string) []corev1.Volume {

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/hearth-monitoring/hearth/internal/bundle"
+	"github.com/hearth-monitoring/hearth/internal/monitors"
 	"github.com/hearth-monitoring/hearth/internal/promconfig"
 	"github.com/hearth-monitoring/hearth/internal/replica"
 	"github.com/hearth-monitoring/hearth/internal/stack"
@@ -67,7 +68,7 @@ func prometheusContainer(s *stack.Stack) corev1.Container {
 		VolumeMounts: append([]corev1.VolumeMount{
 			{Name: DataClaim, MountPath: dataDir},
 			{Name: configVolume, MountPath: configDir, ReadOnly: true},
-		}, slices.Concat(webMounts(s, true), secretsMounts(s.Alertmanagers.Secrets, alertmanagersVolume, promconfig.AlertmanagerSecretsDir))...),
+		}, slices.Concat(webMounts(s, true), grantedMounts(s, true), secretsMounts(s.Alertmanagers.Secrets, alertmanagersVolume, promconfig.AlertmanagerSecretsDir))...),
 	}
 }
 
@@ -80,6 +81,9 @@ func reloaderContainer(s *stack.Stack) corev1.Container {
 		"--dir=" + configDir,
 		"--server-url=" + localURL(s),
 	}
+	if s.Monitors.Selects {
+		args = append(args, "--granted-dir="+monitors.GrantedDir)
+	}
 	if s.Web.Protected() {
 		args = append(args, "--web-config-out="+promconfig.WebConfigFile)
 	}
@@ -89,7 +93,17 @@ func reloaderContainer(s *stack.Stack) corev1.Container {
 	if s.Web.BasicAuthSecret != "" {
 		args = append(args, "--basic-auth-dir="+promconfig.BasicAuthDir)
 	}
-	return reloader(s.ReloaderImage, args, append([]corev1.VolumeMount{{Name: configVolume, MountPath: configDir}}, webMounts(s, false)...))
+	return reloader(s.ReloaderImage, args, slices.Concat(
+		[]corev1.VolumeMount{{Name: configVolume, MountPath: configDir}}, webMounts(s, false), grantedMounts(s, false)))
+}
+
+// grantedMounts are the Secrets that monitors name, which only the reloader writes. They are there as soon as a server selects
+// monitors at all: the first one that names a Secret restarts nothing.
+func grantedMounts(s *stack.Stack, readOnly bool) []corev1.VolumeMount {
+	if !s.Monitors.Selects {
+		return nil
+	}
+	return []corev1.VolumeMount{{Name: grantedVolume, MountPath: monitors.GrantedDir, ReadOnly: readOnly}}
 }
 
 // webMounts are what protects the server's pages. Both containers read the Secrets; only the reloader writes the web
@@ -115,6 +129,9 @@ func serverVolumes(s *stack.Stack) []corev1.Volume {
 		out = append(out, corev1.Volume{Name: webVolume, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{
 			Medium: corev1.StorageMediumMemory, SizeLimit: new(resource.MustParse("1Mi")),
 		}}})
+	}
+	if s.Monitors.Selects {
+		out = append(out, grantedSecrets())
 	}
 	if s.Web.TLSSecret != "" {
 		out = append(out, secretVolume(tlsVolume, s.Web.TLSSecret))

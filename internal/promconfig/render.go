@@ -32,6 +32,7 @@ type Files struct {
 type Renderer struct {
 	bundle.Publisher
 	checked string // the newest prometheus.yml that Prometheus' own loader took
+	jobs    string // and the newest monitors.yml
 	last    *Files
 	rules   []bundle.File // of last
 }
@@ -45,14 +46,19 @@ func (r *Renderer) Render(s *stack.Stack) (Files, error) {
 	if err != nil {
 		return Files{}, err
 	}
+	files, err := monitorFiles(&s.Monitors, r.jobs)
+	if err != nil {
+		return Files{}, err
+	}
+	files[FileName] = text
+	jobs := string(files[MonitorsFile])
 	if string(text) != r.checked {
 		if err := check(text); err != nil {
 			return Files{}, err
 		}
-	} else if r.last != nil && sameFiles(r.rules, s.Rules.Files) && r.last.is(s.Published.Manifest) {
+	} else if jobs == r.jobs && sameFiles(r.rules, s.Rules.Files) && r.last.is(s.Published.Manifest) {
 		return *r.last, nil
 	}
-	files := map[string][]byte{FileName: text}
 	if sends(s) {
 		if files[replica.WatchdogFile], err = watchdog(s); err != nil {
 			return Files{}, err
@@ -62,13 +68,13 @@ func (r *Renderer) Render(s *stack.Stack) (Files, error) {
 	if err != nil {
 		return Files{}, fmt.Errorf("pack files: %w", err)
 	}
-	r.checked, r.last, r.rules = string(text), &Files{Manifest: manifest, Parts: parts}, s.Rules.Files
+	r.checked, r.jobs, r.last, r.rules = string(text), jobs, &Files{Manifest: manifest, Parts: parts}, s.Rules.Files
 	return *r.last, nil
 }
 
 // is says whether these files are what the manifest describes.
 func (f *Files) is(m *bundle.Manifest) bool {
-	return m != nil && m.Revision == f.Manifest.Revision && m.Hash == f.Manifest.Hash
+	return f != nil && m != nil && m.Revision == f.Manifest.Revision && m.Hash == f.Manifest.Hash
 }
 
 // sameFiles says whether both are one and the same slice, which nobody changes.
@@ -104,6 +110,9 @@ func encode(s *stack.Stack) ([]byte, error) {
 		Alerting:      alertingOf(s),
 		RuleFiles:     []string{bundle.RulesDir + "/*.yaml"},
 		ScrapeConfigs: []scrapeConfig{self(s)},
+	}
+	if s.Monitors.Selects {
+		c.ScrapeConfigFiles = []string{MonitorsFile}
 	}
 	if sends(s) {
 		c.RuleFiles = append(c.RuleFiles, replica.WatchdogFile)

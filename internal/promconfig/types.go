@@ -14,6 +14,8 @@ type configuration struct {
 	Alerting      *alerting      `yaml:"alerting,omitempty"`
 	RuleFiles     []string       `yaml:"rule_files"`
 	ScrapeConfigs []scrapeConfig `yaml:"scrape_configs"`
+	// ScrapeConfigFiles have more of them. One that is not there has none.
+	ScrapeConfigFiles []string `yaml:"scrape_config_files,omitempty"`
 }
 
 type global struct {

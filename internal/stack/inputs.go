@@ -20,6 +20,8 @@ type Inputs struct {
 	Rules *Rules
 	// NamespaceLabels are the labels of each namespace, by its name.
 	NamespaceLabels map[string]map[string]string
+	// Monitors are all there are, by kind, namespace and name; Resolve selects.
+	Monitors []Monitor
 	// Published is what the cluster has of this server's files now.
 	Published Published
 	// PublishedAlertmanager is what it has of its Alertmanager's files, nil if nothing.

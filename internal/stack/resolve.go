@@ -58,6 +58,8 @@ func Resolve(in Inputs) (*Stack, field.ErrorList) {
 	s.Exporters, more = exporters(in, path.Child("targets", "nodeExporters"))
 	errs = append(errs, more...)
 	reach := newReach(in)
+	s.Monitors, more = resolveMonitors(in, s.Global, reach, path.Child("targets"))
+	errs = append(errs, more...)
 	s.Bindings, s.Withheld = reach.resolved(), reach.withheld
 	s.Rules, more = resolveRules(in, path.Child("rules"))
 	errs = append(errs, more...)

@@ -33,6 +33,7 @@ type Stack struct {
 	Service    v1alpha1.Service
 	Scheduling Scheduling
 	Exporters  []ExporterTarget
+	Monitors   Monitors
 	// Bindings are to the roles with which it discovers its targets; Withheld is what is left out for want of them.
 	Bindings  []Binding
 	Withheld  []Withheld

@@ -29,6 +29,10 @@ type Server struct {
 	Claims  []Claim
 	// Verdicts are those on the selected AlertRules.
 	Verdicts []stack.Verdict
+	// Monitors are what became of the selected monitors.
+	Monitors stack.Monitors
+	// Home is the server's namespace, and Account its pods' ServiceAccount in it.
+	Home, Account string
 	// Alerts is where its alerts should go.
 	Alerts AlertPath
 	// Asking is true while a pod that is ready has not had the time to report. A status would be premature.
@@ -75,7 +79,7 @@ func OfServer(ps *v1alpha1.PrometheusServer, observed *Server, err error) v1alph
 	out.Replicas, out.ReadyReplicas = int32(len(o.Pods)), readyPods(o.Pods)
 	out.Ready = fmt.Sprintf("%d/%d", out.ReadyReplicas, o.Replicas)
 	out.Configuration = configuration(o)
-	out.Rules = rulesStatus(o)
+	out.Rules, out.Monitors = rulesStatus(o), monitorsStatus(o)
 	out.Claimed, out.Storage = claimed(o.Claims), storage(o.Claims)
 	facts(&out, o.Pods)
 	out.Alertmanager = alertmanagerStatus(o.Alertmanager)
@@ -84,6 +88,7 @@ func OfServer(ps *v1alpha1.PrometheusServer, observed *Server, err error) v1alph
 		v = failed(err)
 	}
 	out.Conditions = append(v.conditions(), loadedCondition(o), targetsCondition(out.Targets), rulesCondition(o))
+	out.Conditions = append(out.Conditions, monitorsConditions(o)...)
 	out.Conditions = append(out.Conditions, alertPathCondition(o.Pods, o.Alerts)...)
 	out.Conditions = append(out.Conditions, alertmanagerConditions(ps, o.Alertmanager)...)
 	return out

@@ -11,17 +11,20 @@ import (
 	"io/fs"
 	"slices"
 
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/defaulting"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 	"github.com/hearth-monitoring/hearth/internal/amconfig"
 	"github.com/hearth-monitoring/hearth/internal/bundle"
+	"github.com/hearth-monitoring/hearth/internal/monitors"
 	"github.com/hearth-monitoring/hearth/internal/rules"
 	"github.com/hearth-monitoring/hearth/internal/stack"
 )
@@ -36,6 +39,8 @@ type Declared struct {
 	Servers       []v1alpha1.PrometheusServer
 	NodeExporters []v1alpha1.NodeExporter
 	AlertRules    []v1alpha1.AlertRule
+	// Monitors are compiled already.
+	Monitors []stack.Monitor
 	// NamespaceLabels are the labels of each declared namespace, by its name.
 	NamespaceLabels map[string]map[string]string
 }
@@ -43,7 +48,7 @@ type Declared struct {
 // Inputs are what the operator would gather for one of the servers.
 func (d Declared) Inputs(server *v1alpha1.PrometheusServer) stack.Inputs {
 	return stack.Inputs{
-		Server: server, NodeExporters: d.NodeExporters, AlertRules: Judged(d.AlertRules), Others: d.Servers,
+		Server: server, NodeExporters: d.NodeExporters, AlertRules: Judged(d.AlertRules), Others: d.Servers, Monitors: d.Monitors,
 		NamespaceLabels: d.NamespaceLabels, Images: Images(),
 	}
 }
@@ -118,9 +123,37 @@ func (d *Declared) add(crds fs.FS, document []byte) error {
 		return add(crds, "nodeexporters", object, &d.NodeExporters)
 	case "AlertRule":
 		return add(crds, "alertrules", object, &d.AlertRules)
+	case string(monitors.ServiceMonitorKind), string(monitors.PodMonitorKind):
+		return d.monitor(monitors.Kind(fmt.Sprint(kind)), document)
 	default:
 		return fmt.Errorf("kind %v is none that Hearth reads", kind)
 	}
+}
+
+func (d *Declared) monitor(kind monitors.Kind, document []byte) error {
+	var sm monitoringv1.ServiceMonitor
+	var pm monitoringv1.PodMonitor
+	var compiled *monitors.Compiled
+	var errs field.ErrorList
+	meta := &sm.ObjectMeta
+	if kind == monitors.PodMonitorKind {
+		meta = &pm.ObjectMeta
+		if err := yaml.UnmarshalStrict(document, &pm); err != nil {
+			return err
+		}
+		compiled, errs = monitors.OfPodMonitor(&pm)
+	} else {
+		if err := yaml.UnmarshalStrict(document, &sm); err != nil {
+			return err
+		}
+		compiled, errs = monitors.OfServiceMonitor(&sm)
+	}
+	m := stack.Monitor{Kind: kind, Namespace: meta.Namespace, Name: meta.Name, Labels: meta.Labels, Compiled: compiled}
+	if len(errs) > 0 {
+		m.Problem = errs.ToAggregate().Error()
+	}
+	d.Monitors = append(d.Monitors, m)
+	return nil
 }
 
 func add[T any](crds fs.FS, plural string, object map[string]any, to *[]T) error {

@@ -1,0 +1,230 @@
+package stack
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/common/model"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+	"github.com/hearth-monitoring/hearth/internal/bundle"
+	"github.com/hearth-monitoring/hearth/internal/monitors"
+)
+
+// Monitor is a ServiceMonitor or PodMonitor of the cluster, and what it becomes.
+type Monitor struct {
+	Kind            monitors.Kind
+	Namespace, Name string
+	Labels          map[string]string
+	// Compiled is what it becomes, nil for nothing. It is shared and must not be changed.
+	Compiled *monitors.Compiled
+	// Problem is why its current version becomes nothing. Compiled is then of an earlier one, or nil.
+	Problem string
+}
+
+// Monitors is what becomes of the monitors that a server selects.
+type Monitors struct {
+	// Selects is true if the server has a selector for any kind of them, whether there is something to select or not.
+	Selects bool
+	// Jobs are what they become, in the order of their names.
+	Jobs []monitors.Job
+	// Secrets are those that the jobs name.
+	Secrets []bundle.WantedSecret
+	// Verdicts has an entry for every selected monitor, in the order of kinds, namespaces and names.
+	Verdicts []MonitorVerdict
+}
+
+// MonitorVerdict says what becomes of one monitor.
+type MonitorVerdict struct {
+	Kind            monitors.Kind
+	Namespace, Name string
+	// Problem is why its current version is not scraped, empty if it is.
+	Problem string
+	// LastGood is true if an earlier version is scraped instead.
+	LastGood bool
+}
+
+// MonitorSelector is a server's selector for a kind of monitors, nil where it has none, and the name of its field.
+func MonitorSelector(ps *v1alpha1.PrometheusServer, kind monitors.Kind) (selector *v1alpha1.ObjectSelector, name string) {
+	name = map[monitors.Kind]string{monitors.ServiceMonitorKind: "serviceMonitors", monitors.PodMonitorKind: "podMonitors"}[kind]
+	switch {
+	case ps.Spec.Targets == nil:
+	case kind == monitors.ServiceMonitorKind:
+		selector = ps.Spec.Targets.ServiceMonitors
+	case kind == monitors.PodMonitorKind:
+		selector = ps.Spec.Targets.PodMonitors
+	}
+	return selector, name
+}
+
+// SelectsMonitor says whether a server selects a monitor. An invalid selector selects nothing.
+func SelectsMonitor(ps *v1alpha1.PrometheusServer, m *Monitor, namespaceLabels map[string]map[string]string) bool {
+	selector, name := MonitorSelector(ps, m.Kind)
+	selection, errs := Selected(selector, ps.Namespace, field.NewPath("spec", "targets", name))
+	return len(errs) == 0 && selection.Takes(m.Labels, m.Namespace, namespaceLabels)
+}
+
+// NearestToMonitor is NearestToRule for a monitor.
+func NearestToMonitor(servers []v1alpha1.PrometheusServer, m *Monitor, namespaceLabels map[string]map[string]string) []string {
+	_, name := MonitorSelector(&v1alpha1.PrometheusServer{}, m.Kind)
+	return nearest(servers, wanted{
+		kind: string(m.Kind), path: "spec.targets." + name, labels: m.Labels, namespace: m.Namespace, namespaceLabels: namespaceLabels[m.Namespace],
+		selector: func(ps *v1alpha1.PrometheusServer) *v1alpha1.ObjectSelector {
+			selector, _ := MonitorSelector(ps, m.Kind)
+			return selector
+		},
+	})
+}
+
+// placer decides, for one server and one kind, what becomes of each monitor.
+type placer struct {
+	in        *Inputs
+	global    Global
+	field     string
+	selection Selection
+	// everywhere is true if the server selects monitors in every namespace, present and future.
+	everywhere bool
+	reach      *reach
+}
+
+// resolveMonitors decides for each selected monitor what is scraped. One that can't be keeps nobody else from it.
+func resolveMonitors(in Inputs, global Global, reach *reach, path *field.Path) (Monitors, field.ErrorList) {
+	var out Monitors
+	var errs field.ErrorList
+	secrets := map[string]map[string]bool{}
+	for _, kind := range []monitors.Kind{monitors.PodMonitorKind, monitors.ServiceMonitorKind} {
+		selector, name := MonitorSelector(in.Server, kind)
+		selection, more := Selected(selector, in.Server.Namespace, path.Child(name))
+		errs = append(errs, more...)
+		if len(more) > 0 || selector == nil || selector.Selector == nil {
+			continue
+		}
+		out.Selects = true
+		p := &placer{in: &in, global: global, field: path.Child(name).String(), selection: selection, reach: reach,
+			everywhere: selector.NamespaceSelector != nil && isEmpty(selector.NamespaceSelector)}
+		for i := range in.Monitors {
+			m := &in.Monitors[i]
+			if m.Kind == kind && selection.Takes(m.Labels, m.Namespace, in.NamespaceLabels) {
+				out.take(m, p, secrets)
+			}
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(secrets)) {
+		namespace, name, _ := strings.Cut(id, "/")
+		out.Secrets = append(out.Secrets, bundle.WantedSecret{Namespace: namespace, Name: name, Keys: slices.Sorted(maps.Keys(secrets[id]))})
+	}
+	slices.SortFunc(out.Jobs, func(a, b monitors.Job) int { return cmp.Compare(a.JobName, b.JobName) })
+	return out, errs
+}
+
+func isEmpty(s *metav1.LabelSelector) bool { return len(s.MatchLabels)+len(s.MatchExpressions) == 0 }
+
+func (out *Monitors) take(m *Monitor, p *placer, secrets map[string]map[string]bool) {
+	verdict := MonitorVerdict{Kind: m.Kind, Namespace: m.Namespace, Name: m.Name, Problem: m.Problem}
+	if m.Compiled != nil {
+		jobs, problem := p.place(m)
+		verdict.LastGood = problem == "" && m.Problem != ""
+		verdict.Problem = cmp.Or(verdict.Problem, problem)
+		if problem == "" {
+			out.Jobs = append(out.Jobs, jobs...)
+			for _, s := range m.Compiled.Secrets {
+				want(secrets, s)
+			}
+		}
+	}
+	out.Verdicts = append(out.Verdicts, verdict)
+}
+
+func want(secrets map[string]map[string]bool, s bundle.WantedSecret) {
+	id := s.Namespace + "/" + s.Name
+	if secrets[id] == nil {
+		secrets[id] = map[string]bool{}
+	}
+	for _, key := range s.Keys {
+		secrets[id][key] = true
+	}
+}
+
+// place are the jobs of a monitor on this server, or why there are none.
+func (p *placer) place(m *Monitor) ([]monitors.Job, string) {
+	for i := range m.Compiled.Jobs {
+		if problem := p.timeout(&m.Compiled.Jobs[i]); problem != "" {
+			return nil, fmt.Sprintf("%s: %s", m.Compiled.Jobs[i].JobName, problem)
+		}
+	}
+	namespaces, problem := p.within(m.Compiled.Within)
+	if problem != "" {
+		return nil, problem
+	}
+	var needs []Binding
+	if namespaces == nil {
+		needs = append(needs, Binding{Role: RoleDiscovery})
+	}
+	for _, namespace := range namespaces {
+		needs = append(needs, Binding{Role: RoleDiscovery, Namespace: namespace})
+	}
+	if m.Compiled.Nodes {
+		needs = append(needs, Binding{Role: RoleNodes})
+	}
+	if !p.reach.allow(p.field, needs...) {
+		return nil, fmt.Sprintf("its targets are beyond namespace %s, where this server may not look: label that namespace %s=%s",
+			p.in.Server.Namespace, LabelReach, ReachCluster)
+	}
+	return monitors.Placed(m.Compiled.Jobs, namespaces), ""
+}
+
+// timeout: only with a server's interval it is known whether an endpoint's timeout fits.
+func (p *placer) timeout(job *monitors.Job) string {
+	if job.ScrapeTimeout == "" || job.ScrapeInterval != "" {
+		return "" // looked at when it was compiled
+	}
+	timeout, err := model.ParseDuration(job.ScrapeTimeout)
+	if err == nil && timeout > p.global.ScrapeInterval {
+		return fmt.Sprintf("scrapeTimeout %s is longer than this server's scrapeInterval %s: set the endpoint's interval", timeout, p.global.ScrapeInterval)
+	}
+	return ""
+}
+
+// within are the namespaces in which a monitor's targets are looked for, nil for all: those that it names, if the server
+// would take monitors from them too. Otherwise whoever may write a monitor in one namespace could have those of all others
+// scraped.
+func (p *placer) within(w monitors.Within) (namespaces []string, problem string) {
+	if w.Any && p.everywhere {
+		return nil, ""
+	}
+	if w.Any {
+		// There is at least the monitor's own: none at all would be all of them to Prometheus.
+		return p.namespaces(), ""
+	}
+	for _, namespace := range w.Names {
+		if !p.takes(namespace) {
+			return nil, fmt.Sprintf("spec.namespaceSelector.matchNames: the server takes no monitors from namespace %s, and so no targets: add it to the server's %s.namespaceSelector", namespace, p.field)
+		}
+	}
+	return w.Names, ""
+}
+
+// namespaces are those from which the server takes monitors.
+func (p *placer) namespaces() []string {
+	out := []string{}
+	for _, namespace := range slices.Sorted(maps.Keys(p.in.NamespaceLabels)) {
+		if p.takes(namespace) {
+			out = append(out, namespace)
+		}
+	}
+	return out
+}
+
+func (p *placer) takes(namespace string) bool {
+	if p.selection.namespaces == nil {
+		return namespace == p.selection.home
+	}
+	// One that is named before it is there is waited for, if any would do.
+	return p.everywhere || p.selection.namespaces.Matches(labels.Set(p.in.NamespaceLabels[namespace]))
+}

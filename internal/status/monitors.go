@@ -1,0 +1,94 @@
+package status
+
+import (
+	"fmt"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+	"github.com/hearth-monitoring/hearth/internal/replica"
+	"github.com/hearth-monitoring/hearth/internal/stack"
+)
+
+// monitorsStatus says what became of the monitors, nil where a server selects none.
+func monitorsStatus(o Server) *v1alpha1.MonitorsStatus {
+	if !o.Monitors.Selects {
+		return nil
+	}
+	out := &v1alpha1.MonitorsStatus{Selected: int32(len(o.Monitors.Verdicts))}
+	for _, v := range o.Monitors.Verdicts {
+		if v.Problem == "" {
+			continue
+		}
+		if out.Rejected++; len(out.Rejections) < maxRejections {
+			out.Rejections = append(out.Rejections, v1alpha1.MonitorRejection{
+				Kind: string(v.Kind), Namespace: v.Namespace, Name: v.Name, Message: bound(MonitorMessage(v)),
+			})
+		}
+	}
+	return out
+}
+
+// MonitorMessage is what is said of a monitor that is rejected.
+func MonitorMessage(v stack.MonitorVerdict) string {
+	if v.LastGood {
+		return v.Problem + " (an earlier version is still scraped, until the operator restarts)"
+	}
+	return v.Problem
+}
+
+func monitorsConditions(o Server) []metav1.Condition {
+	if !o.Monitors.Selects {
+		return nil
+	}
+	const kind = v1alpha1.ConditionMonitorsAccepted
+	var rejected []string
+	for _, v := range o.Monitors.Verdicts {
+		if v.Problem != "" {
+			rejected = append(rejected, fmt.Sprintf("%s %s/%s", v.Kind, v.Namespace, v.Name))
+		}
+	}
+	selected := count(len(o.Monitors.Verdicts), "monitor")
+	if len(rejected) > 0 {
+		named := strings.Join(rejected[:min(len(rejected), maxRulesNamed)], ", ")
+		if more := len(rejected) - maxRulesNamed; more > 0 {
+			named += fmt.Sprintf(" and %d more", more)
+		}
+		return []metav1.Condition{condition(kind, false, v1alpha1.ReasonMonitorsRejected,
+			fmt.Sprintf("%d of %s selected rejected: %s; status.monitors.rejections says why", len(rejected), selected, named))}
+	}
+	if missing := o.missingSecrets(); missing != "" {
+		return []metav1.Condition{condition(kind, false, v1alpha1.ReasonSecretsMissing, missing)}
+	}
+	return []metav1.Condition{condition(kind, true, v1alpha1.ReasonAllAccepted, selected+" selected, none rejected")}
+}
+
+// missingSecrets says which of the Secrets that monitors name a replica could not read, and what to do about it.
+func (o Server) missingSecrets() string {
+	for _, p := range o.Pods {
+		if p.Report == nil {
+			continue
+		}
+		var problems []replica.Secret
+		for _, s := range p.Report.Secrets {
+			if s.Problem != "" {
+				problems = append(problems, s)
+			}
+		}
+		if len(problems) == 0 {
+			continue
+		}
+		s := problems[0]
+		text := fmt.Sprintf("the Secret %s/%s, which a monitor names: %s", s.Namespace, s.Name, s.Problem)
+		if s.Forbidden {
+			text = fmt.Sprintf("this server may not read the Secret %s of namespace %s, which a monitor names. Grant it with\n%s",
+				s.Name, s.Namespace, stack.GrantCommands(s.Namespace, s.Name, o.Home, o.Account))
+		}
+		if more := len(problems) - 1; more > 0 {
+			text += fmt.Sprintf(" (and %s more)", count(more, "Secret"))
+		}
+		return text
+	}
+	return ""
+}
