@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/hearth-monitoring/hearth/internal/bundle"
+	"github.com/hearth-monitoring/hearth/internal/monitors"
 	"github.com/hearth-monitoring/hearth/internal/replica"
 	"github.com/hearth-monitoring/hearth/internal/stack"
 )
@@ -32,9 +33,12 @@ type Files struct {
 type Renderer struct {
 	bundle.Publisher
 	checked string // the newest prometheus.yml that Prometheus' own loader took
-	jobs    string // and the newest monitors.yml
-	last    *Files
-	rules   []bundle.File // of last
+	jobs    string // the newest monitors.yml that is in last
+	// encodedText is what encoded became.
+	encoded     []monitors.Job
+	encodedText []byte
+	last        *Files
+	rules       []bundle.File // of last
 }
 
 // Render is what a Renderer without memories renders.
@@ -46,7 +50,7 @@ func (r *Renderer) Render(s *stack.Stack) (Files, error) {
 	if err != nil {
 		return Files{}, err
 	}
-	files, err := monitorFiles(&s.Monitors, r.jobs)
+	files, err := r.monitorFiles(&s.Monitors)
 	if err != nil {
 		return Files{}, err
 	}
