@@ -31,6 +31,9 @@ const prometheusVersion = "3.15.0"
 // alertmanagerVersion is the same for its Alertmanager.
 const alertmanagerVersion = "0.31.1"
 
+// stateMetricsVersion is what a kube-state-metrics runs that a server deploys.
+const stateMetricsVersion = "2.20.0"
+
 // version is stamped by the build.
 var version = "dev"
 
@@ -85,7 +88,9 @@ func run(o options) error {
 		return fmt.Errorf("set up: %w", err)
 	}
 	ctx := ctrl.SetupSignalHandler()
-	images := stack.Images{Hearth: o.image, PrometheusVersion: prometheusVersion, AlertmanagerVersion: alertmanagerVersion}
+	images := stack.Images{
+		Hearth: o.image, PrometheusVersion: prometheusVersion, AlertmanagerVersion: alertmanagerVersion, StateMetricsVersion: stateMetricsVersion,
+	}
 	if err := errors.Join(register(ctx, mgr, images), o.answer(mgr, keeper, images)); err != nil {
 		return fmt.Errorf("set up: %w", err)
 	}

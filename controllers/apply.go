@@ -199,7 +199,7 @@ func (a *applier) replace(ctx context.Context, c *child, live map[string]any) er
 	}
 	policy := metav1.DeletePropagationBackground
 	switch c.object.(type) {
-	case *appsv1.StatefulSet, *appsv1.DaemonSet:
+	case *appsv1.StatefulSet, *appsv1.DaemonSet, *appsv1.Deployment:
 		if !c.differsAt(live, "spec", "selector") {
 			policy = metav1.DeletePropagationOrphan
 		}

@@ -134,6 +134,7 @@ func TestApplyRepairsDrift(t *testing.T) {
 		"RoleBinding/binding":        `{"subjects":[{"kind":"ServiceAccount","name":"default","namespace":"default"}]}`,
 		"PodDisruptionBudget/budget": `{"spec":{"maxUnavailable":2}}`,
 		"StatefulSet/server":         `{"spec":{"replicas":5,"template":{"spec":{"terminationGracePeriodSeconds":1}}}}`,
+		"Deployment/state":           `{"spec":{"replicas":3,"strategy":{"type":"Recreate","rollingUpdate":null}}}`,
 		"DaemonSet/exporter":         `{"spec":{"template":{"spec":{"nodeSelector":{"also":"this"}}}}}`,
 	}
 	if len(edits) != len(desired) {

@@ -150,7 +150,7 @@ func immutableFields(kind string) [][]string {
 		return [][]string{
 			{"spec", "selector"}, {"spec", "serviceName"}, {"spec", "podManagementPolicy"}, {"spec", "volumeClaimTemplates"},
 		}
-	case "DaemonSet":
+	case "DaemonSet", "Deployment":
 		return [][]string{{"spec", "selector"}}
 	case "RoleBinding", "ClusterRoleBinding":
 		return [][]string{{"roleRef"}}

@@ -37,7 +37,7 @@ func everyKind() []client.Object {
 			MaxUnavailable: ptr.To(intstr.FromInt32(1)),
 			Selector:       selects("server"),
 		}},
-		statefulSet(), daemonSet(),
+		statefulSet(), daemonSet(), deployment(),
 	}
 }
 
@@ -120,6 +120,18 @@ func daemonSet() *appsv1.DaemonSet {
 		Name: "root", MountPath: "/host", ReadOnly: true, MountPropagation: ptr.To(corev1.MountPropagationHostToContainer),
 	})
 	return ds
+}
+
+func deployment() *appsv1.Deployment {
+	return &appsv1.Deployment{ObjectMeta: named("state"), Spec: appsv1.DeploymentSpec{
+		Replicas: ptr.To[int32](1),
+		Strategy: appsv1.DeploymentStrategy{
+			Type:          appsv1.RollingUpdateDeploymentStrategyType,
+			RollingUpdate: &appsv1.RollingUpdateDeployment{MaxSurge: ptr.To(intstr.FromInt32(0)), MaxUnavailable: ptr.To(intstr.FromInt32(1))},
+		},
+		Selector: selects("state"),
+		Template: podTemplate("state"),
+	}}
 }
 
 func podTemplate(app string) corev1.PodTemplateSpec {

@@ -31,6 +31,7 @@ func ownedTypes() []client.Object {
 		&rbacv1.RoleBinding{},
 		&appsv1.StatefulSet{},
 		&appsv1.DaemonSet{},
+		&appsv1.Deployment{},
 		&policyv1.PodDisruptionBudget{},
 	}
 }

@@ -86,7 +86,7 @@ func (c *cluster) children(t *testing.T) []client.Object {
 	t.Helper()
 	var out []client.Object
 	for _, list := range []client.ObjectList{&corev1.ServiceAccountList{}, &corev1.ConfigMapList{}, &corev1.ServiceList{}, &rbacv1.RoleList{},
-		&rbacv1.RoleBindingList{}, &appsv1.StatefulSetList{}, &appsv1.DaemonSetList{}, &policyv1.PodDisruptionBudgetList{}} {
+		&rbacv1.RoleBindingList{}, &appsv1.StatefulSetList{}, &appsv1.DaemonSetList{}, &appsv1.DeploymentList{}, &policyv1.PodDisruptionBudgetList{}} {
 		must(t, c.api.List(t.Context(), list, client.InNamespace(c.namespace), client.MatchingLabels{stack.LabelManagedBy: stack.ManagedBy}))
 		items, err := meta.ExtractList(list)
 		must(t, err)

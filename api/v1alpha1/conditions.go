@@ -12,7 +12,8 @@ const (
 	// ConditionLoaded (PrometheusServer, AlertRule) is True when every replica's Prometheus has said that it runs the
 	// published configuration.
 	ConditionLoaded = "Loaded"
-	// ConditionTargetsHealthy (PrometheusServer) is False when a scrape job has targets that are down.
+	// ConditionTargetsHealthy (PrometheusServer) is False when a scrape job has targets that are down, or none
+	// although it should, or when targets are left out.
 	ConditionTargetsHealthy = "TargetsHealthy"
 	// ConditionRulesAccepted (PrometheusServer) is False when a selected AlertRule was rejected.
 	ConditionRulesAccepted = "RulesAccepted"
@@ -55,6 +56,8 @@ const (
 	ReasonLoadFailed              = "LoadFailed"
 	ReasonAllUp                   = "AllUp"
 	ReasonTargetsDown             = "TargetsDown"
+	ReasonNoTargets               = "NoTargets"
+	ReasonNotAllowed              = "NotAllowed"
 	ReasonUnknown                 = "Unknown"
 	ReasonAllAccepted             = "AllAccepted"
 	ReasonRulesRejected           = "RulesRejected"

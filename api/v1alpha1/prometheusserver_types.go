@@ -192,15 +192,6 @@ type SecretName struct {
 	SecretName string `json:"secretName"`
 }
 
-// Targets says what is pulled from.
-type Targets struct {
-	// nodeExporters selects NodeExporters. Their series carry job="node-exporter" and instance=<the node's name>.
-	// +optional
-	NodeExporters *ObjectSelector `json:"nodeExporters,omitempty"`
-	// What monitoring.coreos.com describes.
-	MonitorTargets `json:",inline"`
-}
-
 // PrometheusServerStatus says what is loaded and running.
 type PrometheusServerStatus struct {
 	// observedGeneration is the generation of the spec that this status speaks of.

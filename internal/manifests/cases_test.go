@@ -30,6 +30,8 @@ type testCase struct {
 type owned struct {
 	kind, namespace, name string
 	objects               []manifests.Object
+	// beyond are bindings that no owner reference reaches.
+	beyond []manifests.Object
 	// tree has the files that the server's pods unpack, by path; nil for an exporter.
 	tree map[string]string
 	// hostNetwork was declared, and only then may it be in a pod.
@@ -113,6 +115,7 @@ func renderServer(t *testing.T, in stack.Inputs) owned {
 		t.Fatal(err)
 	}
 	out := owned{kind: "PrometheusServer", namespace: s.Namespace, name: s.Name, objects: objects, tree: map[string]string{}}
+	out.beyond = manifests.Bindings(s)
 	for _, o := range objects {
 		for name, text := range unpacked(t, o) {
 			out.tree[name] = string(text)
@@ -145,7 +148,7 @@ func (c testCase) files(t *testing.T) map[string]string {
 	var objects strings.Builder
 	for _, owner := range render(t, c.declared) {
 		fmt.Fprintf(&objects, "# %s\n", owner)
-		for _, o := range owner.objects {
+		for _, o := range slices.Concat(owner.objects, owner.beyond) {
 			objects.WriteString("---\n" + text(t, o))
 		}
 		dir := ""

@@ -1,6 +1,8 @@
 package manifests_test
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -11,8 +13,10 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/yaml"
 
 	"github.com/hearth-monitoring/hearth/internal/manifests"
+	"github.com/hearth-monitoring/hearth/internal/stack"
 )
 
 // podOf is the pod that an object runs, nil if it runs none.
@@ -28,6 +32,8 @@ func templateOf(o manifests.Object) *corev1.PodTemplateSpec {
 	case *appsv1.StatefulSet:
 		return &o.Spec.Template
 	case *appsv1.DaemonSet:
+		return &o.Spec.Template
+	case *appsv1.Deployment:
 		return &o.Spec.Template
 	}
 	return nil
@@ -168,7 +174,12 @@ func reaches(probe *corev1.Probe, c corev1.Container, numbers []int32) bool {
 func TestReferencesHold(t *testing.T) {
 	forEachCase(t, func(t *testing.T, c testCase) {
 		for _, owner := range render(t, c.declared) {
-			have := map[string]bool{}
+			have := shippedRoles(t)
+			for _, o := range owner.beyond {
+				if b, ok := o.(*rbacv1.ClusterRoleBinding); ok && !have[b.RoleRef.Kind+"/"+b.RoleRef.Name] {
+					t.Errorf("%s: there is no role %s", owner, b.RoleRef.Name)
+				}
+			}
 			for _, o := range owner.objects {
 				have[kindOf(o)+"/"+o.GetName()] = true
 				if pod := podOf(o); pod != nil {
@@ -184,6 +195,69 @@ func TestReferencesHold(t *testing.T) {
 			checkSelectors(t, owner)
 		}
 	})
+}
+
+// shippedRoles are the ClusterRoles of config/rbac.
+func shippedRoles(t *testing.T) map[string]bool {
+	t.Helper()
+	out := map[string]bool{}
+	for _, role := range clusterRoles(t) {
+		out["ClusterRole/"+role.Name] = true
+	}
+	return out
+}
+
+func clusterRoles(t *testing.T) []rbacv1.ClusterRole {
+	t.Helper()
+	var out []rbacv1.ClusterRole
+	for _, file := range []string{"server_roles.yaml", "metrics.yaml"} {
+		text, err := os.ReadFile(filepath.Join("../../config/rbac", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for document := range strings.SplitSeq(string(text), "\n---\n") {
+			var role rbacv1.ClusterRole
+			if err := yaml.Unmarshal([]byte(document), &role); err != nil {
+				t.Fatal(err)
+			}
+			if role.Kind == "ClusterRole" {
+				out = append(out, role)
+			}
+		}
+	}
+	return out
+}
+
+// TestStateMetricsMayListWhatItIsToldTo, and nothing else: what it has and does not need would be lost on whoever has its
+// token, and what it lacks would keep it from all of its metrics.
+func TestStateMetricsMayListWhatItIsToldTo(t *testing.T) {
+	var may []string
+	for _, role := range clusterRoles(t) {
+		if role.Name != stack.RoleStateMetrics {
+			continue
+		}
+		for _, rule := range role.Rules {
+			if diff := cmp.Diff([]string{"list", "watch"}, rule.Verbs); diff != "" || len(rule.ResourceNames) > 0 {
+				t.Errorf("%v: %s", rule.Resources, diff)
+			}
+			may = append(may, rule.Resources...)
+		}
+	}
+	slices.Sort(may)
+	told := 0
+	forEachPod(t, func(t *testing.T, _ owned, _ manifests.Object, pod *corev1.PodSpec) {
+		for _, arg := range pod.Containers[0].Args {
+			if resources, ok := strings.CutPrefix(arg, "--resources="); ok {
+				told++
+				if diff := cmp.Diff(may, strings.Split(resources, ",")); diff != "" {
+					t.Errorf("what it may list and what it is told to (-may +told):\n%s", diff)
+				}
+			}
+		}
+	})
+	if told == 0 || slices.Contains(may, "secrets") || slices.Contains(may, "configmaps") {
+		t.Errorf("%d pods of kube-state-metrics, which may list %v", told, may)
+	}
 }
 
 func checkMounts(t *testing.T, o manifests.Object, pod *corev1.PodSpec) {
@@ -243,6 +317,8 @@ func checkSelectors(t *testing.T, owner owned) {
 			case *appsv1.StatefulSet:
 				selector = other.Spec.Selector.MatchLabels
 			case *appsv1.DaemonSet:
+				selector = other.Spec.Selector.MatchLabels
+			case *appsv1.Deployment:
 				selector = other.Spec.Selector.MatchLabels
 			default:
 				continue

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/common/promslog"
 	"github.com/prometheus/prometheus/config"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/validation"
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -98,6 +99,15 @@ func problems(o manifests.Object) []string {
 	name := validation.NameIsDNSSubdomain
 	if _, ok := o.(*corev1.Service); ok {
 		name = validation.NameIsDNS1035Label
+	}
+	switch o.(type) {
+	case *rbacv1.RoleBinding, *rbacv1.ClusterRoleBinding:
+		name = func(name string, _ bool) []string {
+			if name == "." || name == ".." || strings.ContainsAny(name, "/%") {
+				return []string{name + " is no segment of a path"}
+			}
+			return nil
+		}
 	}
 	out := name(o.GetName(), false)
 	errs := metav1validation.ValidateLabels(o.GetLabels(), field.NewPath("metadata", "labels"))

@@ -36,6 +36,7 @@ func Server(s *stack.Stack, files promconfig.Files, alertmanager *promconfig.Fil
 		podsService(s),
 	}
 	objects = append(objects, homeBindings(s)...)
+	objects = append(objects, stateMetrics(s)...)
 	objects = append(objects, published...)
 	objects = append(objects, statefulSet(s))
 	if s.Replicas > 1 {

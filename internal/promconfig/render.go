@@ -124,6 +124,8 @@ func encode(s *stack.Stack) ([]byte, error) {
 	for _, exporter := range s.Exporters {
 		c.ScrapeConfigs = append(c.ScrapeConfigs, nodeExporter(exporter))
 	}
+	c.ScrapeConfigs = append(c.ScrapeConfigs, kubernetesJobs(s)...)
+	c.ScrapeConfigs = append(c.ScrapeConfigs, annotationJobs(s)...)
 	var out bytes.Buffer
 	encoder := yaml.NewEncoder(&out)
 	encoder.SetIndent(2)

@@ -39,13 +39,21 @@ type retention struct {
 }
 
 type scrapeConfig struct {
-	JobName        string          `yaml:"job_name"`
-	Scheme         string          `yaml:"scheme,omitempty"`
-	BasicAuth      *basicAuth      `yaml:"basic_auth,omitempty"`
-	TLSConfig      *tlsConfig      `yaml:"tls_config,omitempty"`
-	StaticConfigs  []staticConfig  `yaml:"static_configs,omitempty"`
-	KubernetesSD   []kubernetesSD  `yaml:"kubernetes_sd_configs,omitempty"`
-	RelabelConfigs []relabelConfig `yaml:"relabel_configs,omitempty"`
+	JobName         string `yaml:"job_name"`
+	HonorLabels     bool   `yaml:"honor_labels,omitempty"`
+	TrackStaleness  bool   `yaml:"track_timestamps_staleness,omitempty"`
+	MetricsPath     string `yaml:"metrics_path,omitempty"`
+	Scheme          string `yaml:"scheme,omitempty"`
+	FollowRedirects *bool  `yaml:"follow_redirects,omitempty"`
+
+	BasicAuth     *basicAuth     `yaml:"basic_auth,omitempty"`
+	Authorization *authorization `yaml:"authorization,omitempty"`
+	TLSConfig     *tlsConfig     `yaml:"tls_config,omitempty"`
+	StaticConfigs []staticConfig `yaml:"static_configs,omitempty"`
+	KubernetesSD  []kubernetesSD `yaml:"kubernetes_sd_configs,omitempty"`
+
+	RelabelConfigs       []relabelConfig `yaml:"relabel_configs,omitempty"`
+	MetricRelabelConfigs []relabelConfig `yaml:"metric_relabel_configs,omitempty"`
 	// KeepDroppedTargets bounds how many of the discovered targets that are not scraped are remembered.
 	KeepDroppedTargets int `yaml:"keep_dropped_targets,omitempty"`
 }
@@ -55,8 +63,15 @@ type basicAuth struct {
 	PasswordFile string `yaml:"password_file"`
 }
 
+// authorization is by a bearer token.
+type authorization struct {
+	CredentialsFile string `yaml:"credentials_file"`
+}
+
 type tlsConfig struct {
-	InsecureSkipVerify bool `yaml:"insecure_skip_verify,omitempty"`
+	CAFile             string `yaml:"ca_file,omitempty"`
+	ServerName         string `yaml:"server_name,omitempty"`
+	InsecureSkipVerify bool   `yaml:"insecure_skip_verify,omitempty"`
 }
 
 type staticConfig struct {
@@ -66,7 +81,7 @@ type staticConfig struct {
 
 type kubernetesSD struct {
 	Role       string       `yaml:"role"`
-	Namespaces namespaces   `yaml:"namespaces"`
+	Namespaces namespaces   `yaml:"namespaces,omitempty"`
 	Selectors  []sdSelector `yaml:"selectors,omitempty"`
 }
 
@@ -76,7 +91,8 @@ type namespaces struct {
 
 type sdSelector struct {
 	Role  string `yaml:"role"`
-	Label string `yaml:"label"`
+	Label string `yaml:"label,omitempty"`
+	Field string `yaml:"field,omitempty"`
 }
 
 type relabelConfig struct {

@@ -68,4 +68,6 @@ type Images struct {
 	PrometheusVersion string
 	// AlertmanagerVersion is the version of an Alertmanager whose declaration has neither version nor image.
 	AlertmanagerVersion string
+	// StateMetricsVersion is the version of a kube-state-metrics whose declaration has neither version nor image.
+	StateMetricsVersion string
 }

@@ -28,6 +28,8 @@ const (
 	RoleKubelets = "hearth-kubelets"
 	// RoleMetrics reads /metrics of the API server, and of whoever asks it.
 	RoleMetrics = "hearth-metrics-reader"
+	// RoleStateMetrics lists what kube-state-metrics tells of.
+	RoleStateMetrics = "hearth-state-metrics"
 )
 
 // Binding is a role that a server has somewhere. Which objects it becomes follows from where: a RoleBinding in its own

@@ -60,6 +60,9 @@ func Resolve(in Inputs) (*Stack, field.ErrorList) {
 	reach := newReach(in)
 	s.Monitors, more = resolveMonitors(in, s.Global, reach, path.Child("targets"))
 	errs = append(errs, more...)
+	s.Kubernetes = kubernetes(in, reach)
+	s.Annotations, more = annotations(in, reach, path.Child("targets", "annotations"))
+	errs = append(errs, more...)
 	s.Bindings, s.Withheld = reach.resolved(), reach.withheld
 	s.Rules, more = resolveRules(in, path.Child("rules"))
 	errs = append(errs, more...)

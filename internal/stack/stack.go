@@ -34,6 +34,9 @@ type Stack struct {
 	Scheduling Scheduling
 	Exporters  []ExporterTarget
 	Monitors   Monitors
+	Kubernetes Kubernetes
+	// Annotations is nil where they count nowhere.
+	Annotations *Annotations
 	// Bindings are to the roles with which it discovers its targets; Withheld is what is left out for want of them.
 	Bindings  []Binding
 	Withheld  []Withheld

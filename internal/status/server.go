@@ -33,6 +33,9 @@ type Server struct {
 	Monitors stack.Monitors
 	// Home is the server's namespace, and Account its pods' ServiceAccount in it.
 	Home, Account string
+	// Awaited are the scrape jobs that ought to have targets, and Withheld what was left out of them.
+	Awaited  []stack.Awaited
+	Withheld []stack.Withheld
 	// Alerts is where its alerts should go.
 	Alerts AlertPath
 	// Asking is true while a pod that is ready has not had the time to report. A status would be premature.
@@ -81,13 +84,13 @@ func OfServer(ps *v1alpha1.PrometheusServer, observed *Server, err error) v1alph
 	out.Configuration = configuration(o)
 	out.Rules, out.Monitors = rulesStatus(o), monitorsStatus(o)
 	out.Claimed, out.Storage = claimed(o.Claims), storage(o.Claims)
-	facts(&out, o.Pods)
+	facts(&out, o)
 	out.Alertmanager = alertmanagerStatus(o.Alertmanager)
 	v := withAlerting(ps, serverVerdict(ps, o), o)
 	if err != nil {
 		v = failed(err)
 	}
-	out.Conditions = append(v.conditions(), loadedCondition(o), targetsCondition(out.Targets), rulesCondition(o))
+	out.Conditions = append(v.conditions(), loadedCondition(o), targetsCondition(out.Targets, o), rulesCondition(o))
 	out.Conditions = append(out.Conditions, monitorsConditions(o)...)
 	out.Conditions = append(out.Conditions, alertPathCondition(o.Pods, o.Alerts)...)
 	out.Conditions = append(out.Conditions, alertmanagerConditions(ps, o.Alertmanager)...)

@@ -31,7 +31,7 @@ import (
 
 // Images are the operator's defaults in tests.
 func Images() stack.Images {
-	return stack.Images{Hearth: "hearth:test", PrometheusVersion: "3.15.0", AlertmanagerVersion: "0.31.1"}
+	return stack.Images{Hearth: "hearth:test", PrometheusVersion: "3.15.0", AlertmanagerVersion: "0.31.1", StateMetricsVersion: "2.20.0"}
 }
 
 // Declared is what a file declares.

@@ -1,0 +1,67 @@
+package stack
+
+import (
+	"maps"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// The scrape jobs of what is annotated.
+const (
+	JobPods             = "kubernetes-pods"
+	JobServiceEndpoints = "kubernetes-service-endpoints"
+)
+
+// Annotations are the pods and Services that say themselves that they are to be scraped.
+type Annotations struct {
+	Pods, Services bool
+	// Namespaces are where; nil: everywhere.
+	Namespaces []string
+}
+
+// annotations resolves where annotations count. A selector that matches no namespace today is no mistake: nothing is
+// discovered until one does.
+func annotations(in Inputs, reach *reach, path *field.Path) (*Annotations, field.ErrorList) {
+	if in.Server.Spec.Targets == nil || in.Server.Spec.Targets.Annotations == nil {
+		return nil, nil
+	}
+	declared := in.Server.Spec.Targets.Annotations
+	out := &Annotations{Pods: declared.Pods != nil, Services: declared.Services != nil}
+	var needs []Binding
+	switch selector := declared.NamespaceSelector; {
+	case selector == nil:
+		out.Namespaces = []string{in.Server.Namespace}
+	case len(selector.MatchLabels) == 0 && len(selector.MatchExpressions) == 0:
+		needs = []Binding{{Role: RoleDiscovery}}
+	default:
+		var err error
+		if out.Namespaces, err = matching(selector, in.NamespaceLabels); err != nil {
+			return nil, field.ErrorList{field.Invalid(path.Child("namespaceSelector"), selector, err.Error())}
+		}
+	}
+	for _, namespace := range out.Namespaces {
+		needs = append(needs, Binding{Role: RoleDiscovery, Namespace: namespace})
+	}
+	if len(needs) == 0 || !reach.allow(path.String(), needs...) {
+		return nil, nil
+	}
+	return out, nil
+}
+
+// matching are the namespaces that a selector matches, sorted.
+func matching(selector *metav1.LabelSelector, namespaceLabels map[string]map[string]string) ([]string, error) {
+	compiled, err := metav1.LabelSelectorAsSelector(selector)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, namespace := range slices.Sorted(maps.Keys(namespaceLabels)) {
+		if compiled.Matches(labels.Set(namespaceLabels[namespace])) {
+			out = append(out, namespace)
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,51 @@
+package stack
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Awaited is a scrape job that was declared and ought to have a target.
+type Awaited struct {
+	Job string
+	// Optional is true where it is no fault to have none.
+	Optional bool
+	// Why it most likely has none.
+	Why string
+}
+
+// Awaited are the jobs that ought to have targets. That one has none is nothing that Prometheus would speak of.
+func (s *Stack) Awaited() []Awaited {
+	k := s.Kubernetes
+	var out []Awaited
+	if k.APIServer {
+		out = append(out, Awaited{Job: JobAPIServer, Why: "the Service kubernetes in namespace default has no endpoint with a port called https"})
+	}
+	if k.Kubelets != nil {
+		for _, job := range []string{JobKubelet, JobKubeletCAdvisor, JobKubeletProbes} {
+			out = append(out, Awaited{Job: job, Why: fmt.Sprintf("the server sees no node; ClusterRoleBinding %s lets it", BindingName(RoleNodes, s.Namespace, s.Name))})
+		}
+	}
+	if k.CoreDNS {
+		out = append(out, Awaited{Job: JobCoreDNS, Why: "no pod in kube-system is labelled k8s-app=kube-dns and has a port called metrics; " +
+			"if this cluster's DNS is not CoreDNS, leave out spec.targets.kubernetes.coreDNS"})
+	}
+	if k.StateMetrics != nil {
+		why := fmt.Sprintf("no pod of it is there: kubectl -n %s get pods -l %s=%s", s.Namespace, LabelStateMetrics, s.Name)
+		out = append(out, Awaited{Job: JobStateMetrics, Why: why}, Awaited{Job: JobStateMetricsSelf, Why: why})
+	}
+	if a := s.Annotations; a != nil {
+		where := "in any namespace"
+		if a.Namespaces != nil {
+			where = "in " + strings.Join(a.Namespaces[:min(len(a.Namespaces), 5)], ", ")
+		}
+		if a.Pods {
+			out = append(out, Awaited{Job: JobPods, Optional: true, Why: `no pod that runs ` + where + ` is annotated prometheus.io/scrape: "true"`})
+		}
+		if a.Services {
+			out = append(out, Awaited{Job: JobServiceEndpoints, Optional: true,
+				Why: `no Service with pods ` + where + ` is annotated prometheus.io/scrape: "true", but for those whose pods are scraped anyway`})
+		}
+	}
+	return out
+}

@@ -1,0 +1,116 @@
+package status
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+	"github.com/hearth-monitoring/hearth/internal/stack"
+)
+
+// worst keeps for each job what the replica that sees least of it says.
+func worst(jobs map[string]*v1alpha1.JobStatus, j v1alpha1.JobStatus) {
+	if known, ok := jobs[j.Name]; !ok || j.Up < known.Up || j.Up == known.Up && j.Down > known.Down {
+		jobs[j.Name] = &j
+	}
+}
+
+func targets(jobs map[string]*v1alpha1.JobStatus) *v1alpha1.TargetsStatus {
+	out := &v1alpha1.TargetsStatus{}
+	up, all := int32(0), int32(0)
+	for _, j := range jobs {
+		up, all = up+j.Up, all+j.Up+j.Down
+		out.Jobs = append(out.Jobs, *j)
+	}
+	slices.SortFunc(out.Jobs, func(a, b v1alpha1.JobStatus) int {
+		return cmp.Or(cmp.Compare(attention(b), attention(a)), cmp.Compare(a.Name, b.Name))
+	})
+	out.Jobs = out.Jobs[:min(len(out.Jobs), maxJobs)]
+	out.Summary = fmt.Sprintf("%d/%d", up, all)
+	return out
+}
+
+// noTarget begins what is said of a job that has no target.
+const noTarget = "no target found: "
+
+// missing adds the jobs that ought to have a target and have none in a server that has loaded what is published. Prometheus
+// itself does not speak of them.
+func missing(jobs map[string]*v1alpha1.JobStatus, o Server) {
+	if o.Loaded() != o.Revision {
+		return
+	}
+	for _, a := range o.Awaited {
+		if _, ok := jobs[a.Job]; !ok {
+			jobs[a.Job] = &v1alpha1.JobStatus{Name: a.Job, LastError: noTarget + a.Why}
+		}
+	}
+}
+
+// attention sorts jobs: those with targets down come first, then those without any.
+func attention(j v1alpha1.JobStatus) int {
+	switch {
+	case j.Down > 0:
+		return 2
+	case j.Up == 0:
+		return 1
+	}
+	return 0
+}
+
+func targetsCondition(t *v1alpha1.TargetsStatus, o Server) metav1.Condition {
+	const kind = v1alpha1.ConditionTargetsHealthy
+	if t == nil {
+		return unknown(kind, "no replica is ready, so nothing is known of the targets")
+	}
+	down, none, notes := troubles(t.Jobs, o)
+	jobs := append(down, none...)
+	if more := len(jobs) - maxJobsNamed; more > 0 {
+		jobs = append(jobs[:maxJobsNamed], fmt.Sprintf("and %s more", count(more, "job")))
+	}
+	var withheld []string
+	for _, w := range o.Withheld {
+		withheld = append(withheld, w.Field+" "+w.Why)
+	}
+	text := strings.Join(slices.Concat(withheld, jobs), "; ")
+	switch {
+	case len(down) > 0:
+		return condition(kind, false, v1alpha1.ReasonTargetsDown, text)
+	case len(withheld) > 0:
+		return condition(kind, false, v1alpha1.ReasonNotAllowed, text)
+	case len(none) > 0:
+		return condition(kind, false, v1alpha1.ReasonNoTargets, text)
+	}
+	return condition(kind, true, v1alpha1.ReasonAllUp, strings.Join(append([]string{t.Summary + " targets are up"}, notes...), "; "))
+}
+
+// troubles are the jobs with targets that are down, those that have none and should, and those that have none and need not.
+func troubles(jobs []v1alpha1.JobStatus, o Server) (down, none, notes []string) {
+	optional := map[string]bool{}
+	for _, a := range o.Awaited {
+		optional[a.Job] = a.Optional
+	}
+	for _, j := range jobs {
+		switch {
+		case j.Down > 0:
+			down = append(down, fmt.Sprintf("%s: %d of %d down: %s", j.Name, j.Down, j.Up+j.Down, hinted(j.Name, firstText(j.LastError, "not scraped yet"))))
+		case !strings.HasPrefix(j.LastError, noTarget):
+		case optional[j.Name]:
+			notes = append(notes, j.Name+": "+j.LastError)
+		default:
+			none = append(none, j.Name+": "+j.LastError)
+		}
+	}
+	return down, none, notes
+}
+
+// hinted says what to do about the one error that many clusters have by default.
+func hinted(job, text string) string {
+	if (job == stack.JobKubelet || strings.HasPrefix(job, stack.JobKubelet+"/")) && strings.Contains(text, "x509:") {
+		return text + " (kubelets sign their certificates themselves unless they have serverTLSBootstrap: true; spec.targets.kubernetes.kubelets.insecureSkipVerify: true takes any)"
+	}
+	return text
+}
