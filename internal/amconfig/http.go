@@ -27,6 +27,8 @@ type writer struct {
 	tenant bool
 	// secrets are the keys used, by Secret.
 	secrets map[string]map[string]bool
+	// tlsKeys are those of them that are used for TLS.
+	tlsKeys map[string][]bundle.TLSKeys
 	errs    []error
 }
 
@@ -119,6 +121,16 @@ func (w *writer) tls(c *v1alpha1.ClientTLS) *tlsConfig {
 	}
 	if (c.Cert == nil) != (c.Key == nil) {
 		w.fail("tls: cert and key go together: set both or neither")
+	}
+	if c.CA != nil {
+		w.tlsKeys[c.CA.Name] = append(w.tlsKeys[c.CA.Name], bundle.TLSKeys{CA: c.CA.Key})
+	}
+	if c.Cert != nil && c.Key != nil {
+		// Only together can the reloader tell whether they are of use.
+		if w.tenant && c.Cert.Name != c.Key.Name {
+			w.fail("tls: cert and key are in different Secrets: put them into one")
+		}
+		w.tlsKeys[c.Cert.Name] = append(w.tlsKeys[c.Cert.Name], bundle.TLSKeys{Cert: c.Cert.Key, Key: c.Key.Key})
 	}
 	return &tlsConfig{
 		CAFile:             w.file(c.CA),

@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+	"github.com/hearth-monitoring/hearth/internal/bundle"
 )
 
 // Receiver is a declared receiver as it is written: a checked one has neither missing credentials nor what Alertmanager
@@ -21,6 +22,8 @@ type Receiver struct {
 	Name string
 	// Secrets are the keys that it names, by the name of the Secret, sorted.
 	Secrets map[string][]string
+	// TLS are those of the keys that are used for TLS, by the name of the Secret.
+	TLS map[string][]bundle.TLSKeys
 
 	config receiver
 }
@@ -41,7 +44,7 @@ func TenantName(namespace, name string) string { return namespace + "/" + name }
 // newReceiver writes a receiver and has Alertmanager's own loader check it alone, so that whoever wrote it is told, and
 // nobody else.
 func newReceiver(of *v1alpha1.Receiver, name string, w *writer) (Receiver, error) {
-	w.secrets = map[string]map[string]bool{}
+	w.secrets, w.tlsKeys = map[string]map[string]bool{}, map[string][]bundle.TLSKeys{}
 	out := Receiver{Name: name, config: receiver{Name: name}}
 	out.chat(of, w)
 	out.page(of, w)
@@ -59,6 +62,7 @@ func newReceiver(of *v1alpha1.Receiver, name string, w *writer) (Receiver, error
 	for secret, keys := range w.secrets {
 		out.Secrets[secret] = slices.Sorted(maps.Keys(keys))
 	}
+	out.TLS = w.tlsKeys
 	return out, nil
 }
 

@@ -3,6 +3,7 @@ package bundle
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -16,6 +17,16 @@ type WantedSecret struct {
 	Namespace string   `json:"namespace"`
 	Name      string   `json:"name"`
 	Keys      []string `json:"keys"`
+	// TLS are those of the keys that are used for TLS.
+	TLS []TLSKeys `json:"tls,omitempty"`
+}
+
+// TLSKeys are keys of one Secret that are used for TLS: a CA, or a certificate and its key. A server reads them when it loads
+// its configuration, and refuses all of it for one that it can't use.
+type TLSKeys struct {
+	CA   string `json:"ca,omitempty"`
+	Cert string `json:"cert,omitempty"`
+	Key  string `json:"key,omitempty"`
 }
 
 // MarshalSecrets is the text of secrets.json.
@@ -56,6 +67,13 @@ func (w WantedSecret) check() error {
 	for _, key := range w.Keys {
 		if !ValidKey(key) {
 			return fmt.Errorf("the Secret %s/%s: %q is not a key", w.Namespace, w.Name, key)
+		}
+	}
+	for _, use := range w.TLS {
+		for _, key := range []string{use.CA, use.Cert, use.Key} {
+			if key != "" && !slices.Contains(w.Keys, key) {
+				return fmt.Errorf("the Secret %s/%s: %q is used for TLS and not among the keys", w.Namespace, w.Name, key)
+			}
 		}
 	}
 	return nil

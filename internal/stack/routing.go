@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -112,6 +113,10 @@ func (r *resolver) tenants(rules []routed) {
 		w := r.wanted[name]
 		slices.Sort(w.Keys)
 		w.Keys = slices.Compact(w.Keys)
+		slices.SortFunc(w.TLS, func(a, b bundle.TLSKeys) int {
+			return cmp.Or(cmp.Compare(a.CA, b.CA), cmp.Compare(a.Cert, b.Cert), cmp.Compare(a.Key, b.Key))
+		})
+		w.TLS = slices.Compact(w.TLS)
 		r.out.Config.Granted = append(r.out.Config.Granted, w)
 	}
 }
@@ -170,7 +175,7 @@ func (r *resolver) secrets(namespace string, receiver amconfig.Receiver) []strin
 		keys := receiver.Secrets[secret]
 		id := namespace + "/" + secret
 		w := r.wanted[id]
-		r.wanted[id] = bundle.WantedSecret{Namespace: namespace, Name: secret, Keys: append(w.Keys, keys...)}
+		r.wanted[id] = bundle.WantedSecret{Namespace: namespace, Name: secret, Keys: append(w.Keys, keys...), TLS: append(w.TLS, receiver.TLS[secret]...)}
 		if problem := r.grant(namespace, secret, keys, receiver.Name); problem != "" {
 			why = append(why, problem)
 		}

@@ -137,7 +137,7 @@ func (k *Keeper) take(wanted []bundle.WantedSecret) bool {
 	for _, w := range wanted {
 		id := w.Namespace + "/" + w.Name
 		h := k.held[id]
-		if h == nil || !slices.Equal(h.wanted.Keys, w.Keys) {
+		if h == nil || !slices.Equal(h.wanted.Keys, w.Keys) || !slices.Equal(h.wanted.TLS, w.TLS) {
 			changed = true
 			h = &held{wanted: w, verdict: replica.Secret{Namespace: w.Namespace, Name: w.Name}}
 		}
@@ -179,14 +179,19 @@ func (k *Keeper) readOne(ctx context.Context, h *held) {
 	if !answered && h.answered {
 		verdict = before
 	}
+	unfit := ""
 	if err == nil {
 		verdict.MissingKeys = without(data, h.wanted.Keys)
+		data, unfit = fit(data, h.wanted.TLS)
 	}
 	if err := k.writeAll(h.wanted, data, answered); err != nil {
 		verdict.Problem = "cannot write its files: " + err.Error()
 	}
 	if len(verdict.MissingKeys) > 0 && verdict.Problem == "" {
 		verdict.Problem = "it has no key " + strings.Join(verdict.MissingKeys, ", ")
+	}
+	if verdict.Problem == "" {
+		verdict.Problem = unfit
 	}
 	h.answered = h.answered || answered
 	h.verdict = verdict

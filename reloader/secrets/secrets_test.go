@@ -218,6 +218,53 @@ func TestFilesStayWhileTheAPIIsAway(t *testing.T) {
 	w.check(replica.Secret{Namespace: "team-a", Name: "pager"})
 }
 
+// TestUnfitForTLS: what the server would refuse, and everybody's configuration with it, never gets to it.
+func TestUnfitForTLS(t *testing.T) {
+	one, err := newStopgap()
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := newStopgap()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		data    map[string][]byte
+		problem string
+		kept    []string
+	}{
+		"all of use": {map[string][]byte{"ca": one, "cert": two, "key": two}, "", []string{"ca", "cert", "key"}},
+		"a CA that is none": {map[string][]byte{"ca": []byte(precious), "cert": two, "key": two},
+			"its key ca is no certificate in PEM", []string{"cert", "key"}},
+		"the key of another": {map[string][]byte{"ca": one, "cert": one, "key": two},
+			"its keys cert and key are not a certificate and the key to it, in PEM", []string{"ca"}},
+		"no key": {map[string][]byte{"ca": one, "cert": one}, "it has no key key", []string{"ca"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.api.PutSecret("team-a", "tls", c.data, true)
+			w.want(bundle.WantedSecret{Namespace: "team-a", Name: "tls", Keys: []string{"ca", "cert", "key"},
+				TLS: []bundle.TLSKeys{{CA: "ca"}, {Cert: "cert", Key: "key"}}})
+			w.keeper.Sync(t.Context())
+			if len(w.told) != 1 || w.told[0].Problem != c.problem {
+				t.Errorf("told %+v, want %q", w.told, c.problem)
+			}
+			for _, key := range []string{"ca", "cert", "key"} {
+				kept := w.content("team-a/tls/"+key) == string(c.data[key])
+				if want := slices.Contains(c.kept, key); kept != want {
+					t.Errorf("%s has the Secret's content: %v, want %v", key, kept, want)
+				}
+			}
+			if _, err := tls.X509KeyPair([]byte(w.content("team-a/tls/cert")), []byte(w.content("team-a/tls/key"))); err != nil {
+				t.Errorf("the server would refuse the pair: %v", err)
+			}
+			if strings.Contains(w.log.String(), precious) {
+				t.Errorf("the log has a Secret's content:\n%s", w.log.String())
+			}
+		})
+	}
+}
+
 // TestStopgap: a server that finds it loads it, wherever it is named, and trusts nobody by it.
 func TestStopgap(t *testing.T) {
 	text, err := newStopgap()
