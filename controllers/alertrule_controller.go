@@ -159,6 +159,8 @@ func entered(server client.ObjectKey, entry Entry, judged bool) status.RuleServe
 		if entry.LastGood {
 			out.Message = "rejected; the last good version stays loaded"
 		}
+	case entry.Refused:
+		out.Revision, out.Message = entry.Revision, fmt.Sprintf("revision %d cannot be loaded: the condition Loaded of PrometheusServer %s says why", entry.Revision, server.Name)
 	case !entry.Loaded:
 		out.Revision, out.Message = entry.Revision, fmt.Sprintf("revision %d is being loaded", entry.Revision)
 	default:

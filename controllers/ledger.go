@@ -42,6 +42,8 @@ type Entry struct {
 	Loaded bool
 	// LoadedAt is when that was heard of.
 	LoadedAt time.Time
+	// Refused is true while a replica can't load what it is in, and it is not loaded.
+	Refused bool
 	// LastGood is true when the generation is invalid and an earlier one is loaded instead.
 	LastGood bool
 	// Problem is why the generation is not in the configuration.
@@ -90,6 +92,22 @@ func (l *Ledger) Set(ctx context.Context, server types.NamespacedName, verdicts 
 		a.set(verdicts, revision, changed)
 	}
 	a.load(loaded, changed)
+	l.mu.Unlock()
+	l.tell(ctx, changed)
+}
+
+// Refuse notes whether a replica of a server can't load what is published. All that waits to be loaded waits for that.
+func (l *Ledger) Refuse(ctx context.Context, server types.NamespacedName, refused bool) {
+	l.mu.Lock()
+	changed := map[types.NamespacedName]bool{}
+	if a, ok := l.servers[server]; ok {
+		for rule := range a.waiting {
+			if entry := a.entries[rule]; entry.Refused != refused {
+				entry.Refused = refused
+				a.entries[rule], changed[rule] = entry, true
+			}
+		}
+	}
 	l.mu.Unlock()
 	l.tell(ctx, changed)
 }
@@ -167,7 +185,7 @@ func (a *account) load(loaded int64, changed map[types.NamespacedName]bool) {
 		if loaded < entry.Revision {
 			continue
 		}
-		entry.Loaded, entry.LoadedAt = true, time.Now()
+		entry.Loaded, entry.LoadedAt, entry.Refused = true, time.Now(), false
 		a.entries[rule], changed[rule] = entry, true
 		delete(a.waiting, rule)
 	}

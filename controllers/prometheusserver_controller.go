@@ -214,6 +214,7 @@ func (r *PrometheusServerReconciler) tell(ctx context.Context, server types.Name
 		return
 	}
 	r.Ledger.Set(ctx, server, o.Verdicts, o.Revision, o.Loaded())
+	r.Ledger.Refuse(ctx, server, o.Refused())
 	reports := make([]*replica.Report, len(o.Pods))
 	for i := range o.Pods {
 		reports[i] = o.Pods[i].Report

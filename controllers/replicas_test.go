@@ -185,6 +185,12 @@ func TestLedgerTellsOfChangesOnly(t *testing.T) {
 	expect("a bad edit", 1, Entry{Generation: 2, Revision: 6, Problem: "bad", LastGood: true})
 	set(3, "", 7, 6)
 	expect("a good edit", 1, Entry{Generation: 3, Revision: 7})
+	ledger.Refuse(t.Context(), server, true)
+	ledger.Refuse(t.Context(), server, true)
+	expect("the server refuses it", 1, Entry{Generation: 3, Revision: 7, Refused: true})
+	set(3, "", 8, 8)
+	ledger.Refuse(t.Context(), server, true)
+	expect("loaded after all, and the next one is refused", 1, Entry{Generation: 3, Revision: 7, Loaded: true})
 	ledger.Forget(t.Context(), server)
 	expect("the server is gone", 1, Entry{})
 }

@@ -2,6 +2,7 @@ package status
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -90,7 +91,7 @@ func OfServer(ps *v1alpha1.PrometheusServer, observed *Server, err error) v1alph
 	if err != nil {
 		v = failed(err)
 	}
-	out.Conditions = append(v.conditions(), loadedCondition(o), targetsCondition(out.Targets, o), rulesCondition(o))
+	out.Conditions = append(v.conditions(), loadedCondition(ps, o), targetsCondition(out.Targets, o), rulesCondition(o))
 	out.Conditions = append(out.Conditions, monitorsConditions(o)...)
 	out.Conditions = append(out.Conditions, alertPathCondition(o.Pods, o.Alerts)...)
 	out.Conditions = append(out.Conditions, alertmanagerConditions(ps, o.Alertmanager)...)
@@ -165,7 +166,7 @@ func serverVerdict(ps *v1alpha1.PrometheusServer, o Server) verdict {
 		return verdict{ready, v1alpha1.ReasonScaledToZero, "replicas is 0: nothing runs, the claims are kept"}
 	}
 	for _, p := range o.Pods {
-		if why := p.loadFailure(o.Revision); why != "" {
+		if why := p.loadFailure(ps, o.Revision); why != "" {
 			return verdict{reconciling, v1alpha1.ReasonLoadFailed, why}
 		}
 	}
@@ -197,17 +198,36 @@ func allUp(o Server) bool {
 	return len(o.Pods) == int(o.Replicas) && o.Updated >= o.Replicas
 }
 
+// unsaid is in Prometheus' answer where it could read a configuration and one of its parts refused it. Which, and why, is in
+// its log alone.
+const unsaid = "one or more errors occurred while applying"
+
 // loadFailure is why a replica can't load the revision, empty if it can or has not tried. A server that is not ready is
 // an obstacle as well, but one that passes, and the report's own reason says so.
-func (p Pod) loadFailure(revision int64) string {
-	r := p.Report
-	switch {
-	case r == nil || r.Error == "" || r.Error == r.ReadyReason || r.Published < revision:
+func (p Pod) loadFailure(ps *v1alpha1.PrometheusServer, revision int64) string {
+	if !p.fails(revision) {
 		return ""
-	case r.Loaded == 0:
-		return fmt.Sprintf("%s cannot load revision %d and has no other: %s", p.Name, r.Published, r.Error)
 	}
-	return fmt.Sprintf("%s cannot load revision %d and goes on with revision %d: %s", p.Name, r.Published, r.Loaded, r.Error)
+	r := p.Report
+	runs := "has no other"
+	if r.Loaded != 0 {
+		runs = fmt.Sprintf("goes on with revision %d", r.Loaded)
+	}
+	text := fmt.Sprintf("%s cannot load revision %d and %s: %s", p.Name, r.Published, runs, r.Error)
+	if strings.Contains(r.Error, unsaid) {
+		text += fmt.Sprintf("; its log has them: kubectl -n %s logs %s -c prometheus", ps.Namespace, p.Name)
+	}
+	return text
+}
+
+func (p Pod) fails(revision int64) bool {
+	r := p.Report
+	return r != nil && r.Error != "" && r.Error != r.ReadyReason && r.Published >= revision
+}
+
+// Refused says that a replica can't load the revision.
+func (o *Server) Refused() bool {
+	return slices.ContainsFunc(o.Pods, func(p Pod) bool { return p.fails(o.Revision) })
 }
 
 // waitingFor lists what is not yet as it should be.

@@ -44,7 +44,7 @@ func facts(out *v1alpha1.PrometheusServerStatus, o Server) {
 	}
 }
 
-func loadedCondition(o Server) metav1.Condition {
+func loadedCondition(ps *v1alpha1.PrometheusServer, o Server) metav1.Condition {
 	const kind = v1alpha1.ConditionLoaded
 	switch {
 	case len(o.Pods) > 0:
@@ -55,7 +55,7 @@ func loadedCondition(o Server) metav1.Condition {
 	}
 	loading := 0
 	for _, p := range o.Pods {
-		if why := p.loadFailure(o.Revision); why != "" {
+		if why := p.loadFailure(ps, o.Revision); why != "" {
 			return condition(kind, false, v1alpha1.ReasonLoadFailed, why)
 		}
 		if p.Report == nil || p.Report.Loaded != o.Revision {

@@ -48,7 +48,9 @@ const (
 	notReady   = "Ready False Progressing: "
 	inProgress = "Reconciling True Progressing: "
 	refuses    = "prometheus-main-0 cannot load revision 3 and goes on with revision 2: rules/a.yaml: bad"
-	hasNone    = "prometheus-main-0 cannot load revision 3 and has no other: write: no space left on device"
+	logged     = "prometheus-main-0 cannot load revision 3 and goes on with revision 2: one or more errors occurred while applying the new configuration; " +
+		"its log has them: kubectl -n monitoring logs prometheus-main-0 -c prometheus"
+	hasNone = "prometheus-main-0 cannot load revision 3 and has no other: write: no space left on device"
 )
 
 type serverCase struct {
@@ -96,6 +98,13 @@ var serverCases = map[string]serverCase{
 		})}},
 		want: []string{"Ready False LoadFailed: " + refuses, "Reconciling True LoadFailed: " + refuses,
 			"Loaded False LoadFailed: " + refuses, allUp, noRules},
+	},
+	"load failed, and only the log says why": {
+		observed: status.Server{Replicas: 1, Revision: 3, Updated: 1, Pods: []status.Pod{with(0, func(p *status.Pod) {
+			p.Report.Loaded, p.Report.Error = 2, "one or more errors occurred while applying the new configuration"
+		})}},
+		want: []string{"Ready False LoadFailed: " + logged, "Reconciling True LoadFailed: " + logged,
+			"Loaded False LoadFailed: " + logged, allUp, noRules},
 	},
 	"load failed from the start": {
 		observed: status.Server{Replicas: 1, Revision: 3, Updated: 1, Pods: []status.Pod{with(0, func(p *status.Pod) {
