@@ -1,14 +1,9 @@
 package e2e
 
 import (
-	"encoding/json"
 	"fmt"
-	"net"
-	"net/http"
 	"regexp"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -118,65 +113,4 @@ func (g *ground) grant(commands [][]string) string {
 		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: name}},
 	})
 	return account
-}
-
-// hook is a receiver on this machine that notes which alerts come to which path.
-type hook struct {
-	url string
-
-	mu     sync.Mutex
-	alerts map[string][]string
-}
-
-// newHook listens where the cluster's pods find this machine, or skips the test.
-func newHook(t *testing.T) *hook {
-	t.Helper()
-	if !kube.here {
-		t.Skip("SKIPPED: the pods of this cluster can't reach a receiver on this machine")
-	}
-	// Nothing is sent: the kernel says which of our addresses the node would see.
-	probe, err := net.Dial("udp", net.JoinHostPort(kube.address, "9"))
-	must(t, err)
-	host, _, err := net.SplitHostPort(probe.LocalAddr().String())
-	must(t, err)
-	must(t, probe.Close())
-	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
-	must(t, err)
-	h := &hook{url: "http://" + listener.Addr().String(), alerts: map[string][]string{}}
-	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
-	go func() { _ = server.Serve(listener) }()
-	t.Cleanup(func() { _ = server.Close() })
-	return h
-}
-
-func (h *hook) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
-	var message struct {
-		Alerts []struct{ Labels map[string]string }
-	}
-	if err := json.NewDecoder(r.Body).Decode(&message); err != nil {
-		return
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, a := range message.Alerts {
-		h.alerts[r.URL.Path] = append(h.alerts[r.URL.Path], a.Labels["alertname"])
-	}
-}
-
-func (h *hook) got(path, alert string) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return slices.Contains(h.alerts[path], alert)
-}
-
-func (h *hook) await(t *testing.T, path, alert string) {
-	t.Helper()
-	eventually(t, time.Minute, func() error {
-		if h.got(path, alert) {
-			return nil
-		}
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		return fmt.Errorf("%s did not come to %s; there came %v", alert, path, h.alerts)
-	})
 }
