@@ -1,10 +1,8 @@
 package controllers
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -54,19 +52,6 @@ func (r *PrometheusServerReconciler) monitors(ps *v1alpha1.PrometheusServer) ([]
 		selector, _ := stack.MonitorSelector(ps, kind)
 		return selector != nil
 	})
-}
-
-// alertRules are all there are, with the verdicts on them, by namespace and name. Nothing of the cache is copied.
-func (r *PrometheusServerReconciler) alertRules(ctx context.Context) ([]stack.AlertRule, error) {
-	var list v1alpha1.AlertRuleList
-	if err := r.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("list AlertRules: %w", err)
-	}
-	out := r.Verdicts.Judged(list.Items)
-	slices.SortFunc(out, func(a, b stack.AlertRule) int {
-		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
-	})
-	return out, nil
 }
 
 // lastGood is what is published of those AlertRules of which the newest generation can't be loaded, or not yet.

@@ -50,6 +50,8 @@ type served struct {
 	settled settled
 
 	notifier notifier
+
+	arriving arriving
 }
 
 // of is what is known of a server; nothing, if it is not the one of this UID.

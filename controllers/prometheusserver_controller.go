@@ -45,6 +45,7 @@ type PrometheusServerReconciler struct {
 	Monitors *Monitors
 
 	memory memory
+	looked looked
 }
 
 // +kubebuilder:rbac:groups=monitoring.hearth.dev,resources=prometheusservers;nodeexporters;alertrules,verbs=get;list;watch
@@ -95,8 +96,12 @@ func (r *PrometheusServerReconciler) Reconcile(ctx context.Context, req reconcil
 		return soon(known.later, err)
 	}
 	r.tell(ctx, req.NamespacedName, observed)
+	now := status.OfServer(ps, observed, err)
+	if wait := known.arriving.wait(ps, now, time.Now()); wait > 0 && err == nil {
+		return soon(sooner(known.later, wait), nil)
+	}
 	// Returned alone: joined to a terminal error, a failed status write would never be retried.
-	if werr := r.writeStatus(ctx, ps, status.OfServer(ps, observed, err)); werr != nil {
+	if werr := r.writeStatus(ctx, ps, now); werr != nil {
 		return reconcile.Result{}, fmt.Errorf("write status: %w", werr)
 	}
 	return soon(known.later, err)
@@ -259,7 +264,7 @@ func (r *PrometheusServerReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.PrometheusServer{}).
 		Watches(&v1alpha1.PrometheusServer{}, r.referring(), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.NodeExporter{}, all, builder.WithPredicates(selectable())).
-		Watches(&v1alpha1.AlertRule{}, ofRule, builder.WithPredicates(noticed(leaving(), touch))).
+		Watches(&v1alpha1.AlertRule{}, ofRule, builder.WithPredicates(noticed(leaving(), r.Verdicts.TouchRule))).
 		WatchesMetadata(&corev1.Namespace{}, all, builder.WithPredicates(noticed(r.Namespaces.changes(), touch))).
 		Watches(&corev1.Pod{}, byLabel(stack.LabelServer)).
 		Watches(&rbacv1.ClusterRoleBinding{}, ofBinding()).

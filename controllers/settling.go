@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -41,4 +42,42 @@ func (s *settling) forget(rule types.NamespacedName) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.since, rule)
+}
+
+// arriving knows how long a server's newest revision has been on its way into its pods.
+type arriving struct {
+	// since is when it was published, or when the status last said that it is on its way; zero while nothing is.
+	since time.Time
+}
+
+// wait is how long to leave the status of a server alone, because all that is new is a revision which nearly always has
+// arrived by then: one status then says both. While revisions follow each other, as in a burst of edits, it speaks of them
+// once in that time.
+func (a *arriving) wait(ps *v1alpha1.PrometheusServer, now v1alpha1.PrometheusServerStatus, at time.Time) time.Duration {
+	loaded := meta.FindStatusCondition(now.Conditions, v1alpha1.ConditionLoaded)
+	if loaded == nil || loaded.Reason != v1alpha1.ReasonLoading {
+		a.since = time.Time{}
+		return 0
+	}
+	// Whatever else there is to say is said at once.
+	const ready = v1alpha1.ConditionReady
+	if ps.Status.ObservedGeneration != ps.Generation || !meta.IsStatusConditionTrue(ps.Status.Conditions, ready) || !meta.IsStatusConditionTrue(now.Conditions, ready) {
+		return 0
+	}
+	if a.since.IsZero() {
+		a.since = at
+	}
+	wait := settleTime - at.Sub(a.since)
+	if wait <= 0 {
+		a.since = at
+	}
+	return wait
+}
+
+// sooner is the shorter one; zero is never.
+func sooner(a, b time.Duration) time.Duration {
+	if a <= 0 || b > 0 && b < a {
+		return b
+	}
+	return a
 }

@@ -30,6 +30,7 @@ type Verdicts struct {
 	rules   map[types.NamespacedName]Verdict
 	arrived map[types.NamespacedName]arrival
 	version uint64
+	changes changes
 }
 
 // Verdict is the one on one generation of an AlertRule.
@@ -104,7 +105,7 @@ func (v *Verdict) tested(result *ruletest.Result) {
 func (v *Verdicts) Set(ctx context.Context, ar *v1alpha1.AlertRule, verdict Verdict) {
 	v.mu.Lock()
 	v.rules[client.ObjectKeyFromObject(ar)] = verdict
-	v.version++
+	v.changed(client.ObjectKeyFromObject(ar))
 	v.mu.Unlock()
 	select {
 	case v.events <- event.GenericEvent{Object: ar}:
@@ -118,11 +119,31 @@ func (v *Verdicts) Forget(rule types.NamespacedName) {
 	defer v.mu.Unlock()
 	delete(v.rules, rule)
 	delete(v.arrived, rule)
-	v.version++
+	v.changed(rule)
 }
 
-// Touch says that something else has changed that decides what is loaded: a label of an AlertRule or of a namespace, or
-// that an AlertRule is gone.
+// changed is noted with the lock held.
+func (v *Verdicts) changed(rule types.NamespacedName) {
+	v.version++
+	v.changes.note(v.version, rule)
+}
+
+// ChangedSince are the AlertRules that were judged or touched after a version, some perhaps twice, and whether that is
+// still known.
+func (v *Verdicts) ChangedSince(version uint64) ([]types.NamespacedName, bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.changes.since(version)
+}
+
+// TouchRule says that something of an AlertRule has changed that decides what is loaded: a label, or that it is gone.
+func (v *Verdicts) TouchRule(rule client.Object) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.changed(client.ObjectKeyFromObject(rule))
+}
+
+// Touch says that something else has changed that decides what is loaded, such as a label of a namespace.
 func (v *Verdicts) Touch() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
