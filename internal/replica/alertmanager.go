@@ -15,7 +15,8 @@ const (
 type Alertmanager struct {
 	// Members of the mesh that this one sees, itself among them; 1 without a mesh.
 	Members int `json:"members"`
-	// Active and Suppressed count the alerts it has; silenced and inhibited ones are suppressed.
+	// Active and Suppressed count the alerts it has, without the operator's own WatchdogAlert; silenced and inhibited ones
+	// are suppressed.
 	Active     int `json:"active"`
 	Suppressed int `json:"suppressed"`
 	// Watchdogs are the alerts named WatchdogAlert, one for each server that sends one.

@@ -99,13 +99,22 @@ func (a Alertmanager) Instance(context.Context) (string, error) {
 
 // Facts are those of the metrics that Ready read, and the watchdogs.
 func (a Alertmanager) Facts(ctx context.Context) (Facts, error) {
-	watchdogs, err := a.readWatchdogs(ctx)
+	alerts, err := a.readWatchdogs(ctx)
 	if err != nil {
 		return Facts{}, err
 	}
 	f := a.sight.facts
 	known := *f.Alertmanager
-	known.Watchdogs = watchdogs
+	known.Watchdogs = a.sight.watch(alerts, time.Now())
+	// The operator's own are no alerts that anybody has to see to. They were counted a moment ago, with all others.
+	for _, alert := range alerts {
+		switch {
+		case alert.operators() && alert.Status.State == "suppressed":
+			known.Suppressed = max(0, known.Suppressed-1)
+		case alert.operators():
+			known.Active = max(0, known.Active-1)
+		}
+	}
 	known.Failing = slices.Collect(maps.Values(a.sight.failing))
 	f.Alertmanager = &known
 	return f, nil
@@ -223,7 +232,7 @@ func (s *sight) judge(key attempt, before, now attempts) {
 }
 
 // readWatchdogs asks for the alerts named Watchdog. One that is not there any more was there before, or never was.
-func (a Alertmanager) readWatchdogs(ctx context.Context) ([]replica.Watchdog, error) {
+func (a Alertmanager) readWatchdogs(ctx context.Context) ([]watchdogAlert, error) {
 	query := url.Values{"filter": {`alertname="` + replica.WatchdogAlert + `"`}}
 	body, err := a.get(ctx, "api/v2/alerts", query, maxList)
 	if err != nil {
@@ -234,13 +243,20 @@ func (a Alertmanager) readWatchdogs(ctx context.Context) ([]replica.Watchdog, er
 	if err := json.NewDecoder(body).Decode(&alerts); err != nil {
 		return nil, fmt.Errorf("alerts: %w", err)
 	}
-	return a.sight.watch(alerts, time.Now()), nil
+	return alerts, nil
 }
 
 type watchdogAlert struct {
 	Labels    map[string]string
+	Status    struct{ State string }
 	UpdatedAt time.Time
 	EndsAt    time.Time
+}
+
+// operators says whether it is the operator's own, and not a tenant's of the same name: that one has the label of its
+// AlertRule.
+func (w watchdogAlert) operators() bool {
+	return w.Labels["prometheus"] != "" && w.Labels["severity"] == "none" && w.Labels["hearth_alertrule"] == ""
 }
 
 const (

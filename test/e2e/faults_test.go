@@ -293,7 +293,7 @@ func (g *ground) silence(ps *v1alpha1.PrometheusServer, alert string) {
 	}
 }
 
-// has waits until the Alertmanager has that many alerts, beside the operator's own Watchdog.
+// has waits until the Alertmanager has that many alerts.
 func (g *ground) has(ps *v1alpha1.PrometheusServer, active, suppressed int32) {
 	g.t.Helper()
 	eventually(g.t, 3*time.Minute, func() error {
@@ -301,8 +301,8 @@ func (g *ground) has(ps *v1alpha1.PrometheusServer, active, suppressed int32) {
 			return err
 		}
 		am := ps.Status.Alertmanager
-		if am == nil || am.Alerts == nil || am.Alerts.Active != active+1 || am.Alerts.Suppressed != suppressed {
-			return fmt.Errorf("status.alertmanager is %s, want %d active and %d suppressed", text(am), active+1, suppressed)
+		if am == nil || am.Alerts == nil || am.Alerts.Active != active || am.Alerts.Suppressed != suppressed {
+			return fmt.Errorf("status.alertmanager is %s, want %d active and %d suppressed", text(am), active, suppressed)
 		}
 		return nil
 	})
