@@ -186,6 +186,9 @@ func (r *AlertRuleReconciler) alertsOn(ps *v1alpha1.PrometheusServer, ar *v1alph
 
 // measure notes how long a generation took from the API server's event to the last replica of its last server.
 func (r *AlertRuleReconciler) measure(ar *v1alpha1.AlertRule, observed status.Rule) {
+	if observed.OnItsWay() {
+		return // a slow one counts as well, once it has arrived
+	}
 	rule := client.ObjectKeyFromObject(ar)
 	arrived, ok := r.Verdicts.takeArrival(rule, ar.Generation)
 	if !ok || !observed.Loaded() {
