@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
@@ -25,14 +26,12 @@ import (
 	"github.com/hearth-monitoring/hearth/internal/stack"
 )
 
-// prometheusVersion is what a PrometheusServer runs that names neither version nor image.
-const prometheusVersion = "3.15.0"
-
-// alertmanagerVersion is the same for its Alertmanager.
-const alertmanagerVersion = "0.31.1"
-
-// stateMetricsVersion is what a kube-state-metrics runs that a server deploys.
-const stateMetricsVersion = "2.20.0"
+// What runs where a declaration names neither version nor image.
+const (
+	prometheusVersion   = "3.15.0"
+	alertmanagerVersion = "0.31.1"
+	stateMetricsVersion = "2.20.0"
+)
 
 // version is stamped by the build.
 var version = "dev"
@@ -73,8 +72,7 @@ func run(o options) error {
 			BindAddress:    o.metricsAddress,
 			SecureServing:  true,
 			FilterProvider: filters.WithAuthenticationAndAuthorization,
-			// HTTP/2 has had too many denial-of-service holes for an endpoint that a scraper reads over one connection.
-			TLSOpts: []func(*tls.Config){func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} }},
+			TLSOpts:        []func(*tls.Config){o.metricsTLS(keeper)},
 		},
 		WebhookServer:          webhook.NewServer(webhook.Options{Port: o.webhookPort, TLSOpts: []func(*tls.Config){serving(keeper)}}),
 		HealthProbeBindAddress: o.probeAddress,
@@ -91,28 +89,33 @@ func run(o options) error {
 	images := stack.Images{
 		Hearth: o.image, PrometheusVersion: prometheusVersion, AlertmanagerVersion: alertmanagerVersion, StateMetricsVersion: stateMetricsVersion,
 	}
-	if err := errors.Join(register(ctx, mgr, images), o.answer(mgr, keeper, images)); err != nil {
+	certificate, err := o.answer(ctx, mgr, keeper, images)
+	if err = errors.Join(err, register(ctx, mgr, images, certificate)); err != nil {
 		return fmt.Errorf("set up: %w", err)
 	}
 	return mgr.Start(ctx)
 }
 
 // register wires the reconcilers to each other and to the manager.
-func register(ctx context.Context, mgr ctrl.Manager, images stack.Images) error {
+func register(ctx context.Context, mgr ctrl.Manager, images stack.Images, certificate *controllers.WebhookCertificate) error {
 	replicas, ledger, verdicts := controllers.NewReplicas(ctx), controllers.NewLedger(), controllers.NewVerdicts()
-	namespaces, alerts, events := &controllers.Namespaces{}, controllers.NewAlerts(ctx), mgr.GetEventRecorder("hearth")
-	routes := controllers.NewRoutes()
+	namespaces, alerts, routes := &controllers.Namespaces{}, controllers.NewAlerts(ctx), controllers.NewRoutes()
+	events := mgr.GetEventRecorder("hearth")
 	client, err := dynamic.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
 	if err != nil {
 		return err
 	}
 	monitors := controllers.NewMonitors(client, mgr.GetCache())
+	servers := &controllers.PrometheusServerReconciler{
+		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Events: events, Images: images, Replicas: replicas, Ledger: ledger,
+		Verdicts: verdicts, Namespaces: namespaces, Alerts: alerts, Routes: routes, Monitors: monitors,
+	}
+	if certificate != nil {
+		servers.Operator, servers.OperatorNews = certificate.Operator, certificate.News
+	}
 	return errors.Join(
 		mgr.Add(monitors),
-		(&controllers.PrometheusServerReconciler{
-			Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Events: events, Images: images, Replicas: replicas, Ledger: ledger,
-			Verdicts: verdicts, Namespaces: namespaces, Alerts: alerts, Routes: routes, Monitors: monitors,
-		}).SetupWithManager(mgr),
+		servers.SetupWithManager(mgr),
 		(&controllers.NodeExporterReconciler{
 			Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Events: events, Images: images,
 		}).SetupWithManager(mgr),
@@ -126,26 +129,21 @@ func register(ctx context.Context, mgr ctrl.Manager, images stack.Images) error 
 	)
 }
 
-// answer adds the webhook.
-func (o options) answer(mgr ctrl.Manager, keeper *admission.Keeper, images stack.Images) error {
+// answer adds the webhook, nil for none.
+func (o options) answer(ctx context.Context, mgr ctrl.Manager, keeper *admission.Keeper, images stack.Images) (*controllers.WebhookCertificate, error) {
 	if !o.webhook {
-		return nil
+		return nil, nil
 	}
 	if o.namespace == "" {
-		return errors.New("the webhook needs --namespace (or HEARTH_NAMESPACE), where its certificate is kept: set it, or --webhook=false")
+		return nil, errors.New("the webhook needs --namespace (or HEARTH_NAMESPACE), where its certificate is kept: set it, or --webhook=false")
 	}
 	for path, handler := range admission.Handlers(images) {
 		mgr.GetWebhookServer().Register(path, handler)
 	}
-	return mgr.Add(&controllers.WebhookCertificate{
+	certificate := &controllers.WebhookCertificate{
 		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Keeper: keeper, Namespace: o.namespace, Now: time.Now,
-	})
-}
-
-// serving has the certificate asked for at each handshake, because it changes.
-func serving(keeper *admission.Keeper) func(*tls.Config) {
-	return func(c *tls.Config) {
-		c.GetCertificate = keeper.Get
-		c.NextProtos = []string{"http/1.1"} // as for the metrics
+		News: make(chan event.GenericEvent, 1),
 	}
+	certificate.Prepare(ctx)
+	return certificate, mgr.Add(certificate)
 }

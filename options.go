@@ -1,12 +1,15 @@
 package main
 
 import (
+	"crypto/tls"
 	"flag"
 	"fmt"
 	"log/slog"
 	"os"
 
 	"github.com/go-logr/logr"
+
+	"github.com/hearth-monitoring/hearth/admission"
 )
 
 // options are the flags.
@@ -52,4 +55,21 @@ func newLogger(o options) (logr.Logger, error) {
 		return logr.FromSlogHandler(slog.NewTextHandler(os.Stderr, opts)), nil
 	}
 	return logr.Logger{}, fmt.Errorf("--log-format: %q is neither json nor text", o.logFormat)
+}
+
+// metricsTLS has the metrics answered with the webhook's certificate, which servers can check, where there is one.
+func (o options) metricsTLS(keeper *admission.Keeper) func(*tls.Config) {
+	if o.webhook {
+		return serving(keeper)
+	}
+	// HTTP/2 has had too many denial-of-service holes for an endpoint that a scraper reads over one connection.
+	return func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} }
+}
+
+// serving has the certificate asked for at each handshake, because it changes.
+func serving(keeper *admission.Keeper) func(*tls.Config) {
+	return func(c *tls.Config) {
+		c.GetCertificate = keeper.Get
+		c.NextProtos = []string{"http/1.1"} // as for the metrics
+	}
 }

@@ -135,7 +135,16 @@ func (p Pair) parse() (*tls.Certificate, error) {
 
 // Keeper has the certificate that the webhook answers with, which changes while it runs.
 type Keeper struct {
-	current atomic.Pointer[tls.Certificate]
+	current     atomic.Pointer[tls.Certificate]
+	authorities atomic.Pointer[[]byte]
+}
+
+// Authorities are what a client may trust, in PEM; nil while there is no certificate.
+func (k *Keeper) Authorities() []byte {
+	if pem := k.authorities.Load(); pem != nil {
+		return *pem
+	}
+	return nil
 }
 
 // Use answers with this pair from now on.
@@ -145,6 +154,7 @@ func (k *Keeper) Use(p Pair) error {
 		return err
 	}
 	k.current.Store(cert)
+	k.authorities.Store(&p.Authorities)
 	return nil
 }
 

@@ -28,6 +28,9 @@ func (r *PrometheusServerReconciler) gather(ctx context.Context, ps *v1alpha1.Pr
 	if in.Monitors, err = r.monitors(ps); err != nil {
 		return stack.Inputs{}, err
 	}
+	if r.Operator != nil {
+		in.Operator = r.Operator()
+	}
 	if in.Published.Manifest, err = r.published(ctx, ps, known); err != nil {
 		return stack.Inputs{}, err
 	}

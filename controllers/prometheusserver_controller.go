@@ -43,6 +43,10 @@ type PrometheusServerReconciler struct {
 	Routes     *Routes
 	// Monitors may be nil: then nothing of monitoring.coreos.com is read.
 	Monitors *Monitors
+	// Operator is the operator itself, as far as servers can pull from it, and OperatorNews has an event when that changes;
+	// nil: they can't.
+	Operator     func() stack.Operator
+	OperatorNews <-chan event.GenericEvent
 
 	memory memory
 	looked looked
@@ -274,6 +278,9 @@ func (r *PrometheusServerReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		WatchesRawSource(source.Channel(r.Replicas.Events(), &handler.EnqueueRequestForObject{}))
 	if r.Monitors != nil {
 		b = b.WatchesRawSource(source.Channel(r.Monitors.Events(), r.monitoring()))
+	}
+	if r.OperatorNews != nil {
+		b = b.WatchesRawSource(source.Channel(r.OperatorNews, all))
 	}
 	for _, typ := range ownedTypes() {
 		b = b.Owns(typ)

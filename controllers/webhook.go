@@ -11,8 +11,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/hearth-monitoring/hearth/admission"
+	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 	"github.com/hearth-monitoring/hearth/internal/stack"
 )
 
@@ -33,6 +35,7 @@ const (
 const (
 	webhookLook  = time.Minute
 	webhookRetry = 2 * time.Second
+	webhookFirst = 5 * time.Second
 )
 
 // +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingwebhookconfigurations,resourceNames=hearth-webhook,verbs=get;patch
@@ -52,6 +55,13 @@ type WebhookCertificate struct {
 	Look       time.Duration
 	// Now is the clock.
 	Now func() time.Time
+	// News has an event when the authorities change, which servers that pull from the operator go by; nil: nobody is told.
+	News chan event.GenericEvent
+}
+
+// Operator is what servers have to know to pull from the operator, which answers them with the webhook's certificate.
+func (w *WebhookCertificate) Operator() stack.Operator {
+	return stack.Operator{Namespace: w.Namespace, ServerName: w.name(), Authorities: w.Keeper.Authorities()}
 }
 
 // NeedLeaderElection is false: the replicas that stand by answer as well.
@@ -88,7 +98,24 @@ func (w *WebhookCertificate) sync(ctx context.Context) error {
 	if err := w.trust(ctx, pair.Authorities); err != nil {
 		return err
 	}
-	return w.Keeper.Use(pair)
+	before := w.Keeper.Authorities()
+	if err := w.Keeper.Use(pair); err != nil || w.News == nil || bytes.Equal(before, pair.Authorities) {
+		return err
+	}
+	select {
+	case w.News <- event.GenericEvent{Object: &v1alpha1.PrometheusServer{}}:
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// Prepare is a first attempt, before anybody is answered or any server is reconciled. Start goes on where it fails.
+func (w *WebhookCertificate) Prepare(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, webhookFirst)
+	defer cancel()
+	if pair, err := w.pair(ctx); err == nil {
+		_ = w.Keeper.Use(pair) // the pair was checked
+	}
 }
 
 // pair is the certificate in the Secret, made anew if that is not there, not right or not for much longer. If two replicas

@@ -19,7 +19,14 @@ type Targets struct {
 	// annotations are pods and Services that say themselves that they are to be scraped: prometheus.io/scrape: "true".
 	// +optional
 	Annotations *AnnotationTargets `json:"annotations,omitempty"`
+	// operator: {} pulls from the operator itself, which the rules of config/monitoring are about. It takes the label
+	// monitoring.hearth.dev/reach=cluster on this namespace, since the operator's is another one.
+	// +optional
+	Operator *OperatorTargets `json:"operator,omitempty"`
 }
+
+// OperatorTargets is the operator. There is nothing to set.
+type OperatorTargets struct{}
 
 // KubernetesTargets says what of Kubernetes itself is pulled from. {all: true} is everything; a part that is named as well
 // is as it says there.

@@ -63,10 +63,8 @@ func (r *Renderer) Render(s *stack.Stack) (Files, error) {
 	} else if jobs == r.jobs && sameFiles(r.rules, s.Rules.Files) && r.last.is(s.Published.Manifest) {
 		return *r.last, nil
 	}
-	if sends(s) {
-		if files[replica.WatchdogFile], err = watchdog(s); err != nil {
-			return Files{}, err
-		}
+	if err := addBeside(files, s); err != nil {
+		return Files{}, err
 	}
 	manifest, parts, err := r.Publish(s.Published.Manifest, s.Names.Base, files, s.Rules.Files, s.Rules.Count)
 	if err != nil {
@@ -74,6 +72,17 @@ func (r *Renderer) Render(s *stack.Stack) (Files, error) {
 	}
 	r.checked, r.jobs, r.last, r.rules = string(text), jobs, &Files{Manifest: manifest, Parts: parts}, s.Rules.Files
 	return *r.last, nil
+}
+
+// addBeside adds what the configuration needs beside itself.
+func addBeside(files map[string][]byte, s *stack.Stack) (err error) {
+	if s.Operator != nil {
+		files[authoritiesFile(s.Operator)] = s.Operator.Authorities
+	}
+	if sends(s) {
+		files[replica.WatchdogFile], err = watchdog(s)
+	}
+	return err
 }
 
 // is says whether these files are what the manifest describes.
@@ -126,6 +135,9 @@ func encode(s *stack.Stack) ([]byte, error) {
 	}
 	c.ScrapeConfigs = append(c.ScrapeConfigs, kubernetesJobs(s)...)
 	c.ScrapeConfigs = append(c.ScrapeConfigs, annotationJobs(s)...)
+	if s.Operator != nil {
+		c.ScrapeConfigs = append(c.ScrapeConfigs, operator(s.Operator))
+	}
 	var out bytes.Buffer
 	encoder := yaml.NewEncoder(&out)
 	encoder.SetIndent(2)

@@ -34,6 +34,10 @@ func (s *Stack) Awaited() []Awaited {
 		why := fmt.Sprintf("no pod of it is there: kubectl -n %s get pods -l %s=%s", s.Namespace, LabelStateMetrics, s.Name)
 		out = append(out, Awaited{Job: JobStateMetrics, Why: why}, Awaited{Job: JobStateMetricsSelf, Why: why})
 	}
+	if s.Operator != nil {
+		out = append(out, Awaited{Job: JobOperator, Why: fmt.Sprintf("the Service %s in namespace %s has no endpoint with a port called %s",
+			OperatorService, s.Operator.Namespace, OperatorPort)})
+	}
 	if a := s.Annotations; a != nil {
 		where := "in any namespace"
 		if a.Namespaces != nil {

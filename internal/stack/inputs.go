@@ -30,6 +30,8 @@ type Inputs struct {
 	Others []v1alpha1.PrometheusServer
 	// Grants is what the Alertmanager's pods say about the Secrets that AlertRules name.
 	Grants Grants
+	// Operator is the operator itself, as far as it can be pulled from.
+	Operator Operator
 	// Images are the operator's defaults.
 	Images Images
 }

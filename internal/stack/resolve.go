@@ -63,6 +63,7 @@ func Resolve(in Inputs) (*Stack, field.ErrorList) {
 	s.Kubernetes = kubernetes(in, reach)
 	s.Annotations, more = annotations(in, reach, path.Child("targets", "annotations"))
 	errs = append(errs, more...)
+	s.Operator = operator(in, reach)
 	s.Bindings, s.Withheld = reach.resolved(), reach.withheld
 	s.Rules, more = resolveRules(in, path.Child("rules"))
 	errs = append(errs, more...)

@@ -37,6 +37,8 @@ type Stack struct {
 	Kubernetes Kubernetes
 	// Annotations is nil where they count nowhere.
 	Annotations *Annotations
+	// Operator is pulled from too, unless it is nil.
+	Operator *Operator
 	// Bindings are to the roles with which it discovers its targets; Withheld is what is left out for want of them.
 	Bindings  []Binding
 	Withheld  []Withheld

@@ -49,8 +49,13 @@ type Declared struct {
 func (d Declared) Inputs(server *v1alpha1.PrometheusServer) stack.Inputs {
 	return stack.Inputs{
 		Server: server, NodeExporters: d.NodeExporters, AlertRules: Judged(d.AlertRules), Others: d.Servers, Monitors: d.Monitors,
-		NamespaceLabels: d.NamespaceLabels, Images: Images(),
+		NamespaceLabels: d.NamespaceLabels, Images: Images(), Operator: Operator(),
 	}
+}
+
+// Operator is the operator in tests.
+func Operator() stack.Operator {
+	return stack.Operator{Namespace: "hearth-system", ServerName: "hearth-webhook.hearth-system.svc", Authorities: []byte("-----BEGIN CERTIFICATE-----\n")}
 }
 
 // Judged are AlertRules as the operator knows them once it has judged each, by namespace and name. One that is being
