@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -27,6 +28,14 @@ type TLSKeys struct {
 	CA   string `json:"ca,omitempty"`
 	Cert string `json:"cert,omitempty"`
 	Key  string `json:"key,omitempty"`
+}
+
+// SortedTLS sorts uses, and leaves each once.
+func SortedTLS(uses []TLSKeys) []TLSKeys {
+	slices.SortFunc(uses, func(a, b TLSKeys) int {
+		return cmp.Or(cmp.Compare(a.CA, b.CA), cmp.Compare(a.Cert, b.Cert), cmp.Compare(a.Key, b.Key))
+	})
+	return slices.Compact(uses)
 }
 
 // MarshalSecrets is the text of secrets.json.

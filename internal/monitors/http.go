@@ -96,6 +96,7 @@ func (c *compiler) tls(t *monitoringv1.SafeTLSConfig, at *field.Path) *TLS {
 	if t.KeySecret != nil {
 		out.KeyFile = c.secret(t.KeySecret, at.Child("keySecret"))
 	}
+	c.usedForTLS(t, at)
 	if t.ServerName != nil {
 		out.ServerName = *t.ServerName
 	}
@@ -106,6 +107,24 @@ func (c *compiler) tls(t *monitoringv1.SafeTLSConfig, at *field.Path) *TLS {
 		out.MaxVersion = string(*t.MaxVersion)
 	}
 	return out
+}
+
+// usedForTLS notes which keys the reloader has to look at before Prometheus does, which refuses all of its configuration for
+// one that it can't use.
+func (c *compiler) usedForTLS(t *monitoringv1.SafeTLSConfig, at *field.Path) {
+	if ca := t.CA.Secret; ca != nil {
+		c.tlsKeys[ca.Name] = append(c.tlsKeys[ca.Name], bundle.TLSKeys{CA: ca.Key})
+	}
+	cert, key := t.Cert.Secret, t.KeySecret
+	if cert == nil || key == nil {
+		return
+	}
+	if cert.Name != key.Name {
+		// Only together can the reloader tell whether they are of use.
+		c.refuse(at.Child("keySecret"), "it is in another Secret than cert, and Hearth can't tell whether the two belong together: put them into one")
+		return
+	}
+	c.tlsKeys[cert.Name] = append(c.tlsKeys[cert.Name], bundle.TLSKeys{Cert: cert.Key, Key: key.Key})
 }
 
 func (c *compiler) secretOrConfigMap(s monitoringv1.SecretOrConfigMap, at *field.Path) string {

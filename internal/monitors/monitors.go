@@ -54,11 +54,13 @@ type compiler struct {
 	kind            Kind
 	namespace, name string
 	secrets         map[string]map[string]bool
-	errs            field.ErrorList
+	// tlsKeys are those of the secrets' keys that are used for TLS.
+	tlsKeys map[string][]bundle.TLSKeys
+	errs    field.ErrorList
 }
 
 func newCompiler(kind Kind, namespace, name string) *compiler {
-	return &compiler{kind: kind, namespace: namespace, name: name, secrets: map[string]map[string]bool{}}
+	return &compiler{kind: kind, namespace: namespace, name: name, secrets: map[string]map[string]bool{}, tlsKeys: map[string][]bundle.TLSKeys{}}
 }
 
 // done is what the monitor became, or why it did not.
@@ -99,7 +101,9 @@ func (c *compiler) refuse(path *field.Path, why string) {
 func (c *compiler) wanted() []bundle.WantedSecret {
 	var out []bundle.WantedSecret
 	for name, keys := range c.secrets {
-		out = append(out, bundle.WantedSecret{Namespace: c.namespace, Name: name, Keys: slices.Sorted(maps.Keys(keys))})
+		out = append(out, bundle.WantedSecret{
+			Namespace: c.namespace, Name: name, Keys: slices.Sorted(maps.Keys(keys)), TLS: bundle.SortedTLS(c.tlsKeys[name]),
+		})
 	}
 	slices.SortFunc(out, func(a, b bundle.WantedSecret) int { return cmp.Compare(a.Name, b.Name) })
 	return out

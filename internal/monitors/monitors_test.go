@@ -69,7 +69,7 @@ func compiled(t *testing.T, text []byte) (*Compiled, field.ErrorList) {
 	return OfServiceMonitor(sm)
 }
 
-// TestSecrets: those of an endpoint are named once each, and none twice.
+// TestSecrets: those of all endpoints are named once each, with what of them is used for TLS.
 func TestSecrets(t *testing.T) {
 	made, errs := compiled(t, []byte(`
 kind: ServiceMonitor
@@ -81,12 +81,13 @@ spec:
   - basicAuth: {username: {name: login, key: user}, password: {name: login, key: pass}}
     tlsConfig: {ca: {secret: {name: ca, key: ca.crt}}}
   - authorization: {credentials: {name: login, key: user}}
+    tlsConfig: {ca: {secret: {name: ca, key: ca.crt}}, cert: {secret: {name: ca, key: tls.crt}}, keySecret: {name: ca, key: tls.key}}
 `))
 	if made == nil {
 		t.Fatal(errs.ToAggregate())
 	}
 	want := []bundle.WantedSecret{
-		{Namespace: "shop", Name: "ca", Keys: []string{"ca.crt"}},
+		{Namespace: "shop", Name: "ca", Keys: []string{"ca.crt", "tls.crt", "tls.key"}, TLS: []bundle.TLSKeys{{Cert: "tls.crt", Key: "tls.key"}, {CA: "ca.crt"}}},
 		{Namespace: "shop", Name: "login", Keys: []string{"pass", "user"}},
 	}
 	if diff := cmp.Diff(want, made.Secrets); diff != "" {

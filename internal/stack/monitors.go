@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/prometheus/common/model"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -97,7 +96,7 @@ type placer struct {
 func resolveMonitors(in Inputs, global Global, reach *reach, path *field.Path) (Monitors, field.ErrorList) {
 	var out Monitors
 	var errs field.ErrorList
-	secrets := map[string]map[string]bool{}
+	secrets := map[string]*bundle.WantedSecret{}
 	for _, kind := range []monitors.Kind{monitors.PodMonitorKind, monitors.ServiceMonitorKind} {
 		selector, name := MonitorSelector(in.Server, kind)
 		selection, more := Selected(selector, in.Server.Namespace, path.Child(name))
@@ -116,8 +115,10 @@ func resolveMonitors(in Inputs, global Global, reach *reach, path *field.Path) (
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(secrets)) {
-		namespace, name, _ := strings.Cut(id, "/")
-		out.Secrets = append(out.Secrets, bundle.WantedSecret{Namespace: namespace, Name: name, Keys: slices.Sorted(maps.Keys(secrets[id]))})
+		w := secrets[id]
+		slices.Sort(w.Keys)
+		w.Keys, w.TLS = slices.Compact(w.Keys), bundle.SortedTLS(w.TLS)
+		out.Secrets = append(out.Secrets, *w)
 	}
 	slices.SortFunc(out.Jobs, func(a, b monitors.Job) int { return cmp.Compare(a.JobName, b.JobName) })
 	return out, errs
@@ -125,7 +126,7 @@ func resolveMonitors(in Inputs, global Global, reach *reach, path *field.Path) (
 
 func isEmpty(s *metav1.LabelSelector) bool { return len(s.MatchLabels)+len(s.MatchExpressions) == 0 }
 
-func (out *Monitors) take(m *Monitor, p *placer, secrets map[string]map[string]bool) {
+func (out *Monitors) take(m *Monitor, p *placer, secrets map[string]*bundle.WantedSecret) {
 	verdict := MonitorVerdict{Kind: m.Kind, Namespace: m.Namespace, Name: m.Name, Problem: m.Problem}
 	if m.Compiled != nil {
 		jobs, problem := p.place(m)
@@ -141,14 +142,14 @@ func (out *Monitors) take(m *Monitor, p *placer, secrets map[string]map[string]b
 	out.Verdicts = append(out.Verdicts, verdict)
 }
 
-func want(secrets map[string]map[string]bool, s bundle.WantedSecret) {
+// want adds what one monitor wants of a Secret to what others do. Theirs is shared, and stays as it is.
+func want(secrets map[string]*bundle.WantedSecret, s bundle.WantedSecret) {
 	id := s.Namespace + "/" + s.Name
 	if secrets[id] == nil {
-		secrets[id] = map[string]bool{}
+		secrets[id] = &bundle.WantedSecret{Namespace: s.Namespace, Name: s.Name}
 	}
-	for _, key := range s.Keys {
-		secrets[id][key] = true
-	}
+	secrets[id].Keys = append(secrets[id].Keys, s.Keys...)
+	secrets[id].TLS = append(secrets[id].TLS, s.TLS...)
 }
 
 // place are the jobs of a monitor on this server, or why there are none.

@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -113,10 +112,7 @@ func (r *resolver) tenants(rules []routed) {
 		w := r.wanted[name]
 		slices.Sort(w.Keys)
 		w.Keys = slices.Compact(w.Keys)
-		slices.SortFunc(w.TLS, func(a, b bundle.TLSKeys) int {
-			return cmp.Or(cmp.Compare(a.CA, b.CA), cmp.Compare(a.Cert, b.Cert), cmp.Compare(a.Key, b.Key))
-		})
-		w.TLS = slices.Compact(w.TLS)
+		w.TLS = bundle.SortedTLS(w.TLS)
 		r.out.Config.Granted = append(r.out.Config.Granted, w)
 	}
 }
