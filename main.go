@@ -79,8 +79,9 @@ func run(o options) error {
 		PprofBindAddress:       o.pprofAddress,
 		LeaderElection:         o.leaderElect,
 		LeaderElectionID:       "hearth.monitoring.hearth.dev",
-		// The process ends right after the manager, so nobody works on without the lease.
-		LeaderElectionReleaseOnCancel: true,
+		// The process ends right after the manager, so nobody works on without the lease. An API server that is out of breath for
+		// ten seconds, which is what is usual here, should not cost a restart on top.
+		LeaderElectionReleaseOnCancel: true, LeaseDuration: new(30 * time.Second), RenewDeadline: new(20 * time.Second),
 	})
 	if err != nil {
 		return fmt.Errorf("set up: %w", err)
