@@ -101,6 +101,9 @@ func TestSystemdFaults(t *testing.T) {
 	for range 20 {
 		scraped(t, set, "systemd")
 	}
+	if log.Len() > 0 {
+		t.Errorf("it said something else, though nothing changed:\n%s", &log)
+	}
 	if after := runtime.NumGoroutine(); after > before+5 {
 		t.Errorf("%d goroutines, %d before", after, before)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -174,6 +175,11 @@ func (s *seat) run(ctx context.Context) result {
 		f.Reset()
 	}
 	err := update(ctx, s.Collector)
+	if err != nil && (ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded)) {
+		// One that gives up when its time is over says the same as one that is left behind: which of the two comes first is
+		// chance, as is what it is that it says, and what changes is logged.
+		err = errOverdue
+	}
 	dropped, left := trim(s.Families(), s.limit), -1
 	if filtered, ok := s.Collector.(interface{ leftOut() int }); ok {
 		left = filtered.leftOut()
