@@ -62,25 +62,6 @@ func MonitorSelector(ps *v1alpha1.PrometheusServer, kind monitors.Kind) (selecto
 	return selector, name
 }
 
-// SelectsMonitor says whether a server selects a monitor. An invalid selector selects nothing.
-func SelectsMonitor(ps *v1alpha1.PrometheusServer, m *Monitor, namespaceLabels map[string]map[string]string) bool {
-	selector, name := MonitorSelector(ps, m.Kind)
-	selection, errs := Selected(selector, ps.Namespace, field.NewPath("spec", "targets", name))
-	return len(errs) == 0 && selection.Takes(m.Labels, m.Namespace, namespaceLabels)
-}
-
-// NearestToMonitor is NearestToRule for a monitor.
-func NearestToMonitor(servers []v1alpha1.PrometheusServer, m *Monitor, namespaceLabels map[string]map[string]string) []string {
-	_, name := MonitorSelector(&v1alpha1.PrometheusServer{}, m.Kind)
-	return nearest(servers, wanted{
-		kind: string(m.Kind), path: "spec.targets." + name, labels: m.Labels, namespace: m.Namespace, namespaceLabels: namespaceLabels[m.Namespace],
-		selector: func(ps *v1alpha1.PrometheusServer) *v1alpha1.ObjectSelector {
-			selector, _ := MonitorSelector(ps, m.Kind)
-			return selector
-		},
-	})
-}
-
 // placer decides, for one server and one kind, what becomes of each monitor.
 type placer struct {
 	in        *Inputs
