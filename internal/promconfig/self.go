@@ -17,7 +17,7 @@ const (
 // password never leaves the pod.
 func self(s *stack.Stack) scrapeConfig {
 	job := scrapeConfig{
-		JobName: "prometheus",
+		JobName: stack.JobSelf,
 		StaticConfigs: []staticConfig{{
 			Targets: []string{"localhost:9090"},
 			Labels:  map[string]string{"instance": s.Namespace + "/" + s.Name},

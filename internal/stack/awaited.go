@@ -14,10 +14,14 @@ type Awaited struct {
 	Why string
 }
 
+// JobSelf is the job by which a server pulls from itself.
+const JobSelf = "prometheus"
+
 // Awaited are the jobs that ought to have targets. That one has none is nothing that Prometheus would speak of.
 func (s *Stack) Awaited() []Awaited {
 	k := s.Kubernetes
-	var out []Awaited
+	// Nothing can take this target away, so it is what tells "nothing is down" from "nothing has been looked for".
+	out := []Awaited{{Job: JobSelf, Why: "the server has only just begun to look for its targets, itself among them"}}
 	if k.APIServer {
 		out = append(out, Awaited{Job: JobAPIServer, Why: "the Service kubernetes in namespace default has no endpoint with a port called https"})
 	}

@@ -83,6 +83,8 @@ func targetsCondition(t *v1alpha1.TargetsStatus, o Server) metav1.Condition {
 		return condition(kind, false, v1alpha1.ReasonNotAllowed, text)
 	case len(none) > 0:
 		return condition(kind, false, v1alpha1.ReasonNoTargets, text)
+	case len(t.Jobs) == 0:
+		return unknown(kind, "no target is known before the server has loaded what is published")
 	}
 	return condition(kind, true, v1alpha1.ReasonAllUp, strings.Join(append([]string{t.Summary + " targets are up"}, notes...), "; "))
 }

@@ -24,13 +24,15 @@ func TestNameConflict(t *testing.T) {
 	for _, o := range foreign {
 		g.create(o)
 	}
-	// The StatefulSet controller has its say first.
-	eventually(t, 10*time.Second, func() error {
+	// The StatefulSet controller has its say first, in more than one word.
+	eventually(t, 30*time.Second, func() error {
+		was := foreign[1].GetResourceVersion()
+		time.Sleep(time.Second)
 		if err := g.get(foreign[1]); err != nil {
 			return err
 		}
-		if set, ok := foreign[1].(*appsv1.StatefulSet); !ok || set.Status.ObservedGeneration != set.Generation {
-			return errors.New("the StatefulSet is not seen by its controller yet")
+		if set, ok := foreign[1].(*appsv1.StatefulSet); !ok || set.Status.ObservedGeneration != set.Generation || set.ResourceVersion != was {
+			return errors.New("the StatefulSet's controller is not done with it yet")
 		}
 		return nil
 	})

@@ -59,19 +59,13 @@ func TestGrantsOfAnotherNamespace(t *testing.T) {
 		}
 	}
 	g.unfit(ps, tenant)
-	if n := g.holds(ps, credential); n != 1 {
-		t.Errorf("%d files of the Alertmanager's have the credential, want 1", n)
-	}
+	// The revision before this one goes a moment after this one is loaded.
+	eventually(t, 30*time.Second, func() error { return g.holds(ps, credential, 1) })
 
 	kubectl(t, "delete", "rolebinding", "-n", tenant, "alertmanager-main-token")
 	start = time.Now()
 	g.grantCommands(rule)
-	eventually(t, time.Minute, func() error {
-		if n := g.holds(ps, credential); n != 0 {
-			return fmt.Errorf("%d files have the credential still", n)
-		}
-		return nil
-	})
+	eventually(t, time.Minute, func() error { return g.holds(ps, credential, 0) })
 	t.Logf("gone from the status and the pod %s after the grant", time.Since(start).Round(100*time.Millisecond))
 	other := g.rule("other", alert("Other", "vector(1)"))
 	other.Namespace, other.Spec.Notify = tenant, rule.Spec.Notify
@@ -130,20 +124,23 @@ func kubectl(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-// holds counts the files that the Alertmanager could read and that have a text.
-func (g *ground) holds(ps *v1alpha1.PrometheusServer, content string) int {
+// holds is nil if that many of the files that the Alertmanager can read have a text.
+func (g *ground) holds(ps *v1alpha1.PrometheusServer, content string, want int) error {
 	g.t.Helper()
 	root := filepath.Join("/proc", strconv.Itoa(g.process(ps.Namespace, "alertmanager-"+ps.Name+"-0", "alertmanager")), "root/etc/alertmanager")
-	found := 0
-	must(g.t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+	var found []string
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {
 			return err
 		}
 		text, err := os.ReadFile(path) //nolint:gosec // in a pod of this test's own
 		if bytes.Contains(text, []byte(content)) {
-			found++
+			found = append(found, path)
 		}
 		return err
-	}))
-	return found
+	})
+	if err == nil && len(found) != want {
+		err = fmt.Errorf("%d files have the content, want %d: %v", len(found), want, found)
+	}
+	return err
 }

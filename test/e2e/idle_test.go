@@ -148,12 +148,17 @@ func (g *ground) operatorMetrics() func(*testing.T) map[string]float64 {
 		{"a stranger", stranger, http.StatusForbidden},
 		{"a reader", reader, http.StatusOK},
 	} {
-		status, body, err := readMetrics(g.t.Context(), address, c.token)
-		must(g.t, err)
-		g.t.Logf("https://%s/metrics for %s: %d, %d bytes", address, c.who, status, len(body))
-		if status != c.want {
-			g.t.Errorf("%s gets %d, want %d", c.who, status, c.want)
-		}
+		// The API server's authorizer learns of the binding a moment after it was made.
+		eventually(g.t, time.Minute, func() error {
+			status, body, err := readMetrics(g.t.Context(), address, c.token)
+			if err == nil && status != c.want {
+				err = fmt.Errorf("%s gets %d, want %d", c.who, status, c.want)
+			}
+			if err == nil {
+				g.t.Logf("https://%s/metrics for %s: %d, %d bytes", address, c.who, status, len(body))
+			}
+			return err
+		})
 	}
 	return func(t *testing.T) map[string]float64 {
 		t.Helper()

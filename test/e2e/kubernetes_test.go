@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -191,11 +192,22 @@ func (g *ground) expected() map[string]map[string]string {
 	return out
 }
 
+// pod is one of this ground's, which has its address by then, or nil.
 func (g *ground) pod(name string) *corev1.Pod {
 	g.t.Helper()
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: g.nodes, Name: name}}
-	if err := g.get(pod); err != nil {
-		must(g.t, client.IgnoreNotFound(err))
+	gone := false
+	eventually(g.t, time.Minute, func() error {
+		err := g.get(pod)
+		if gone = apierrors.IsNotFound(err); gone {
+			return nil
+		}
+		if err == nil && pod.Status.PodIP == "" {
+			err = fmt.Errorf("pod %s has no address yet", name)
+		}
+		return err
+	})
+	if gone {
 		return nil
 	}
 	return pod

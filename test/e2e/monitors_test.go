@@ -197,7 +197,6 @@ func (g *ground) monitorGranted(ps *v1alpha1.PrometheusServer, server prometheus
 	g.t.Helper()
 	g.monitors(loginMonitor)
 	commands := g.monitorCommands(ps, "login")
-	want := g.monitorTargets("pod", "web", "login")
 	down := eventually(g.t, time.Minute, func() error {
 		result, err := server.query(g.t.Context(), `up{job="login"} == 0`)
 		if err == nil && len(result) != 1 {
@@ -209,7 +208,7 @@ func (g *ground) monitorGranted(ps *v1alpha1.PrometheusServer, server prometheus
 	for _, command := range commands {
 		kubectl(g.t, strings.Fields(command)[1:]...)
 	}
-	g.t.Logf("up %s after the commands", g.targetsAre(server, want))
+	g.t.Logf("up %s after the commands", g.targetsAre(server, g.monitorTargets("pod", "web", "login")))
 	g.await(time.Minute, ps, v1alpha1.ConditionMonitorsAccepted, metav1.ConditionTrue, v1alpha1.ReasonAllAccepted)
 }
 

@@ -48,10 +48,19 @@ func (g *ground) scaled(ps *v1alpha1.PrometheusServer, rule *v1alpha1.AlertRule,
 	}
 	g.await(30*time.Second, ps, v1alpha1.ConditionLoaded, metav1.ConditionTrue, "")
 	g.await(30*time.Second, rule, v1alpha1.ConditionLoaded, metav1.ConditionTrue, "")
+	// One that is no longer wanted may take a moment to end.
+	eventually(g.t, 30*time.Second, func() error {
+		if pods := g.pods(ps); len(pods) != int(n) {
+			return fmt.Errorf("%d pods, want %d", len(pods), n)
+		}
+		return nil
+	})
 	seen := map[string]bool{}
 	for name := range g.pods(ps) {
 		var config struct{ YAML string }
-		must(g.t, throughPod(ps.Namespace, name).api(g.t.Context(), "/api/v1/status/config", nil, &config))
+		eventually(g.t, 10*time.Second, func() error {
+			return throughPod(ps.Namespace, name).api(g.t.Context(), "/api/v1/status/config", nil, &config)
+		})
 		if !strings.Contains(config.YAML, "replica: "+name+"\n") || !strings.Contains(config.YAML, "prometheus: "+ps.Namespace+"/main\n") {
 			g.t.Errorf("%s does not know itself:\n%s", name, config.YAML)
 		}
@@ -67,9 +76,6 @@ func (g *ground) scaled(ps *v1alpha1.PrometheusServer, rule *v1alpha1.AlertRule,
 		}
 	}
 	g.t.Logf("external label replica, and the rule, on each of %v", seen)
-	if len(seen) != int(n) {
-		g.t.Errorf("pods are %v, want %d", seen, n)
-	}
 }
 
 // What is deleted leaves nothing, except the samples where they are to stay.

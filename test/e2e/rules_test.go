@@ -21,9 +21,10 @@ func TestRules(t *testing.T) {
 	g.create(ps, other)
 	g.await(2*time.Minute, ps, v1alpha1.ConditionReady, metav1.ConditionTrue, "")
 	g.await(30*time.Second, other, v1alpha1.ConditionReady, metav1.ConditionTrue, "")
-	before := other.Status
 	server := through(ps)
 	server.value(t, "e2e:other")
+	must(t, g.get(other))
+	before := other.Status
 
 	rule := g.rule("rule", record("e2e:answer", "vector(42)"), alert("E2E", "e2e:answer == 42"))
 	t.Run("not selected", func(t *testing.T) {

@@ -58,6 +58,11 @@ func TestWeb(t *testing.T) {
 	url := fmt.Sprintf("https://%s:%d", kube.address, webPort)
 	ask := web{roots: roots, password: password}
 	t.Run("asks for the password", func(t *testing.T) {
+		// kube-proxy follows the pod's readiness.
+		eventually(t, 10*time.Second, func() error {
+			_, err := at(url, ask.do).get(t.Context(), "/api/v1/status/buildinfo", nil)
+			return err
+		})
 		for _, c := range []struct {
 			url, user, password string
 			want                int
@@ -103,11 +108,8 @@ func (g *ground) withoutSecrets(ps *v1alpha1.PrometheusServer) {
 func (g *ground) protected(server prometheus, ps *v1alpha1.PrometheusServer) {
 	g.t.Helper()
 	for _, job := range []string{"prometheus", "node-exporter"} {
-		up := server.value(g.t, fmt.Sprintf(`up{job=%q}`, job))
+		up := server.value(g.t, fmt.Sprintf(`up{job=%q} == 1`, job))
 		g.t.Logf("up%v = %v", up.Metric, up.Value.float())
-		if up.Value.float() != 1 {
-			g.t.Errorf("%s is down", job)
-		}
 	}
 	ar := g.rule("late", record("e2e:late", "vector(5)"))
 	g.create(ar)

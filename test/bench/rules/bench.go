@@ -71,6 +71,9 @@ func (b *bench) connect(ctx context.Context, kubeconfig string) error {
 	if b.api, err = client.NewWithWatch(config, client.Options{Scheme: scheme}); err != nil {
 		return err
 	}
+	if err := b.until(ctx, 5*time.Minute, "what an earlier run removed is gone", b.vacant); err != nil {
+		return err
+	}
 	for _, object := range b.objects() {
 		if err := client.IgnoreAlreadyExists(b.api.Create(ctx, object)); err != nil {
 			return err
@@ -121,6 +124,16 @@ func (b *bench) remove() {
 			fmt.Fprintln(os.Stderr, "rules: clean up:", err)
 		}
 	}
+}
+
+// vacant is nil unless the namespace is on its way out.
+func (b *bench) vacant(ctx context.Context) error {
+	var ns corev1.Namespace
+	err := b.api.Get(ctx, client.ObjectKey{Name: namespace}, &ns)
+	if err == nil && ns.DeletionTimestamp != nil {
+		return fmt.Errorf("namespace %s is being removed", namespace)
+	}
+	return client.IgnoreNotFound(err)
 }
 
 func (b *bench) metricsReader(ctx context.Context) error {
