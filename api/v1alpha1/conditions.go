@@ -21,6 +21,9 @@ const (
 	ConditionMonitorsAccepted = "MonitorsAccepted"
 	// ConditionAlertmanagerReady (PrometheusServer) is True when the server's own Alertmanager runs as it is declared.
 	ConditionAlertmanagerReady = "AlertmanagerReady"
+	// ConditionGrafanaReady (PrometheusServer, with grafana) is True when every Grafana that is declared has what it should. Ready
+	// does not depend on it: a server serves without anybody looking at it.
+	ConditionGrafanaReady = "GrafanaReady"
 	// ConditionValid (AlertRule) is True when Prometheus' own parser accepts every rule.
 	ConditionValid = "Valid"
 	// ConditionTested (AlertRule) is True when every unit test in spec.tests passed. Rules whose tests fail are not loaded.
@@ -89,4 +92,7 @@ const (
 
 	ReasonAlertmanagerNotReady = "AlertmanagerNotReady"
 	ReasonAlertmanagerMissing  = "AlertmanagerMissing"
+
+	ReasonGrafanaNotReady = "GrafanaNotReady"
+	ReasonKindsMissing    = "KindsMissing"
 )

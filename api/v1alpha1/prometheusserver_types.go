@@ -93,6 +93,9 @@ type PrometheusServerSpec struct {
 	// alerting says where alerts go. Left out: nowhere.
 	// +optional
 	Alerting *Alerting `json:"alerting,omitempty"`
+	// grafana says where people look at what the server has. Left out: nowhere that Hearth knows of.
+	// +optional
+	Grafana *Grafana `json:"grafana,omitempty"`
 }
 
 // Retention says how long samples are kept.
@@ -236,7 +239,7 @@ type PrometheusServerStatus struct {
 	// +listMapKey=claim
 	// +kubebuilder:validation:MaxItems=16
 	Storage []ClaimStatus `json:"storage,omitempty"`
-	// conditions: Ready, Loaded, TargetsHealthy, RulesAccepted, where monitors are selected MonitorsAccepted, with an Alertmanager AlertmanagerReady, and while they are true Reconciling and Stalled.
+	// conditions: Ready, Loaded, TargetsHealthy, RulesAccepted, where monitors are selected MonitorsAccepted, with an Alertmanager AlertmanagerReady, with grafana GrafanaReady, and while they are true Reconciling and Stalled.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
