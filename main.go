@@ -64,7 +64,7 @@ func run(o options) error {
 	if err != nil {
 		return fmt.Errorf("find the cluster: %w", err)
 	}
-	keeper := &admission.Keeper{}
+	keeper, recent := &admission.Keeper{}, &admission.Recent{}
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme: scheme,
 		Cache:  controllers.CacheOptions(),
@@ -90,16 +90,16 @@ func run(o options) error {
 	images := stack.Images{
 		Hearth: o.image, PrometheusVersion: prometheusVersion, AlertmanagerVersion: alertmanagerVersion, StateMetricsVersion: stateMetricsVersion,
 	}
-	certificate, err := o.answer(ctx, mgr, keeper, images)
-	if err = errors.Join(err, register(ctx, mgr, images, certificate)); err != nil {
+	certificate, err := o.answer(ctx, mgr, keeper, images, recent)
+	if err = errors.Join(err, register(ctx, mgr, images, certificate, recent)); err != nil {
 		return fmt.Errorf("set up: %w", err)
 	}
 	return mgr.Start(ctx)
 }
 
 // register wires the reconcilers to each other and to the manager.
-func register(ctx context.Context, mgr ctrl.Manager, images stack.Images, certificate *controllers.WebhookCertificate) error {
-	replicas, ledger, verdicts := controllers.NewReplicas(ctx), controllers.NewLedger(), controllers.NewVerdicts()
+func register(ctx context.Context, mgr ctrl.Manager, images stack.Images, certificate *controllers.WebhookCertificate, recent *admission.Recent) error {
+	replicas, ledger, verdicts := controllers.NewReplicas(ctx), controllers.NewLedger(), controllers.NewVerdicts(recent)
 	namespaces, alerts, routes := &controllers.Namespaces{}, controllers.NewAlerts(ctx), controllers.NewRoutes()
 	events := mgr.GetEventRecorder("hearth")
 	client, err := dynamic.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
@@ -131,14 +131,14 @@ func register(ctx context.Context, mgr ctrl.Manager, images stack.Images, certif
 }
 
 // answer adds the webhook, nil for none.
-func (o options) answer(ctx context.Context, mgr ctrl.Manager, keeper *admission.Keeper, images stack.Images) (*controllers.WebhookCertificate, error) {
+func (o options) answer(ctx context.Context, mgr ctrl.Manager, keeper *admission.Keeper, images stack.Images, recent *admission.Recent) (*controllers.WebhookCertificate, error) {
 	if !o.webhook {
 		return nil, nil
 	}
 	if o.namespace == "" {
 		return nil, errors.New("the webhook needs --namespace (or HEARTH_NAMESPACE), where its certificate is kept: set it, or --webhook=false")
 	}
-	for path, handler := range admission.Handlers(images) {
+	for path, handler := range admission.Handlers(images, recent) {
 		mgr.GetWebhookServer().Register(path, handler)
 	}
 	certificate := &controllers.WebhookCertificate{

@@ -32,12 +32,12 @@ const (
 	PathNodeExporters     = "/validate/nodeexporters"
 )
 
-// Handlers answer admission reviews, by path.
-func Handlers(images stack.Images) map[string]http.Handler {
+// Handlers answer admission reviews, by path. What they find out about AlertRules is in recent for a while.
+func Handlers(images stack.Images, recent *Recent) map[string]http.Handler {
 	return map[string]http.Handler{
 		PathAlertRules: &admission.Webhook{Handler: reviewer[*v1alpha1.AlertRule]{
 			kind: "AlertRule", empty: func() *v1alpha1.AlertRule { return &v1alpha1.AlertRule{} },
-			spec: func(o *v1alpha1.AlertRule) any { return o.Spec }, judge: alertRules{slots: make(chan struct{}, testers)}.judge,
+			spec: func(o *v1alpha1.AlertRule) any { return o.Spec }, judge: alertRules{recent, make(chan struct{}, testers)}.judge,
 		}},
 		PathPrometheusServers: &admission.Webhook{Handler: reviewer[*v1alpha1.PrometheusServer]{
 			kind: "PrometheusServer", empty: func() *v1alpha1.PrometheusServer { return &v1alpha1.PrometheusServer{} },

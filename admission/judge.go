@@ -9,7 +9,6 @@ import (
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 	"github.com/hearth-monitoring/hearth/internal/promconfig"
-	"github.com/hearth-monitoring/hearth/internal/rules"
 	"github.com/hearth-monitoring/hearth/internal/stack"
 	"github.com/hearth-monitoring/hearth/ruletest"
 )
@@ -22,10 +21,13 @@ const testTime = time.Second
 // reconciler.
 const testers = 1
 
-type alertRules struct{ slots chan struct{} }
+type alertRules struct {
+	recent *Recent
+	slots  chan struct{}
+}
 
 func (j alertRules) judge(ctx context.Context, ar *v1alpha1.AlertRule) (field.ErrorList, []string) {
-	verdict := rules.Judge(ar)
+	verdict := j.recent.Judge(ar)
 	if len(verdict.Problems) > 0 {
 		var out field.ErrorList
 		for _, p := range verdict.Problems {

@@ -25,10 +25,6 @@ import (
 	"github.com/hearth-monitoring/hearth/internal/status"
 )
 
-// settleTime is how long a generation may be on its way into its servers before its status says so. Nearly always it has
-// arrived by then, and one status says that.
-const settleTime = 3 * time.Second
-
 // AlertRuleReconciler judges AlertRules, and says in their status what was found and where they are loaded. It makes
 // nothing: the servers that select a rule take it up themselves, as the verdict on it says.
 type AlertRuleReconciler struct {
@@ -71,7 +67,8 @@ func (r *AlertRuleReconciler) Reconcile(ctx context.Context, req reconcile.Reque
 		return reconcile.Result{}, err
 	}
 	if wait := r.settling.wait(ar, observed); wait > 0 {
-		return reconcile.Result{RequeueAfter: wait}, nil
+		// In a burst, those that nobody has looked at yet go before those that have to be looked at again.
+		return reconcile.Result{RequeueAfter: wait, Priority: new(unhurriedPriority)}, nil
 	}
 	r.measure(ar, observed)
 	if err := r.writeStatus(ctx, ar, status.OfRule(ar, observed)); err != nil {
@@ -233,7 +230,9 @@ func (r *AlertRuleReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	all := unhurried(every(r, &v1alpha1.AlertRuleList{}))
 	return ctrl.NewControllerManagedBy(mgr).
 		WithOptions(sideBySide()).
-		For(&v1alpha1.AlertRule{}, builder.WithPredicates(r.arrivals())).
+		For(&v1alpha1.AlertRule{}, builder.WithPredicates(specOrSelectable(), r.arrivals())).
+		// What is left is a status, nearly always one that was written here.
+		Watches(&v1alpha1.AlertRule{}, unhurried(&handler.EnqueueRequestForObject{}), builder.WithPredicates(predicate.Not(specOrSelectable()))).
 		Watches(&v1alpha1.PrometheusServer{}, all, builder.WithPredicates(specOrSelectable())).
 		WatchesMetadata(&corev1.Namespace{}, all, builder.WithPredicates(r.Namespaces.changes())).
 		// A verdict is waited for by a server, a status by a person.

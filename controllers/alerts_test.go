@@ -13,6 +13,7 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"github.com/hearth-monitoring/hearth/admission"
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 	"github.com/hearth-monitoring/hearth/internal/replica"
 )
@@ -180,7 +181,7 @@ func TestAlertsReachTheStatus(t *testing.T) {
 	alerts := NewAlerts(t.Context())
 	c := newCluster(t, func(mgr manager.Manager) error {
 		return (&AlertRuleReconciler{Client: mgr.GetClient(), Events: mgr.GetEventRecorder("hearth"), Ledger: NewLedger(), Alerts: alerts,
-			Verdicts: NewVerdicts(), Namespaces: &Namespaces{}, Metrics: NewMetrics(prometheus.NewRegistry()), Routes: NewRoutes(),
+			Verdicts: NewVerdicts(&admission.Recent{}), Namespaces: &Namespaces{}, Metrics: NewMetrics(prometheus.NewRegistry()), Routes: NewRoutes(),
 			Tests: NewTests(t.Context())}).SetupWithManager(mgr)
 	})
 	c.create(t, &v1alpha1.PrometheusServer{ObjectMeta: metav1.ObjectMeta{Name: "main"}, Spec: v1alpha1.PrometheusServerSpec{

@@ -13,6 +13,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/hearth-monitoring/hearth/admission"
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 	"github.com/hearth-monitoring/hearth/internal/bundle"
 	"github.com/hearth-monitoring/hearth/internal/stack"
@@ -21,7 +22,7 @@ import (
 // TestLooksAtWhatChanged: after any number of changes, looking at those alone comes to the same as looking at everything.
 func TestLooksAtWhatChanged(t *testing.T) {
 	c := newCluster(t)
-	r := &PrometheusServerReconciler{Client: c.manager.GetClient(), Verdicts: NewVerdicts()}
+	r := &PrometheusServerReconciler{Client: c.manager.GetClient(), Verdicts: NewVerdicts(&admission.Recent{})}
 	drain(t, r.Verdicts)
 	random := rand.New(rand.NewPCG(1, 2))
 	there := map[string]bool{}

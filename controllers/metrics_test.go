@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/hearth-monitoring/hearth/admission"
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 	"github.com/hearth-monitoring/hearth/internal/stack"
 	"github.com/hearth-monitoring/hearth/internal/status"
@@ -19,7 +20,7 @@ import (
 func TestApplyToLoaded(t *testing.T) {
 	server := types.NamespacedName{Namespace: "monitoring", Name: "main"}
 	ar := &v1alpha1.AlertRule{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "rule", UID: "1", Generation: 2}}
-	r := &AlertRuleReconciler{Ledger: NewLedger(), Verdicts: NewVerdicts(), Metrics: NewMetrics(prometheus.NewRegistry())}
+	r := &AlertRuleReconciler{Ledger: NewLedger(), Verdicts: NewVerdicts(&admission.Recent{}), Metrics: NewMetrics(prometheus.NewRegistry())}
 	on := func(loaded bool) status.Rule {
 		return status.Rule{Servers: []status.RuleServer{{Namespace: server.Namespace, Name: server.Name, Loaded: loaded}}}
 	}

@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"github.com/hearth-monitoring/hearth/admission"
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 	"github.com/hearth-monitoring/hearth/internal/bundle"
 	"github.com/hearth-monitoring/hearth/internal/rules"
@@ -30,7 +31,7 @@ import (
 // operator registers the three reconcilers as main does.
 func operator(ctx context.Context) func(manager.Manager) error {
 	return func(mgr manager.Manager) error {
-		ledger, verdicts, namespaces, alerts := NewLedger(), NewVerdicts(), &Namespaces{}, NewAlerts(ctx)
+		ledger, verdicts, namespaces, alerts := NewLedger(), NewVerdicts(&admission.Recent{}), &Namespaces{}, NewAlerts(ctx)
 		routes := NewRoutes()
 		images := stack.Images{Hearth: "hearth:test", PrometheusVersion: "3.15.0"}
 		recorder := mgr.GetEventRecorder("hearth")

@@ -12,6 +12,15 @@ import (
 	"github.com/hearth-monitoring/hearth/internal/status"
 )
 
+// settleTime is how long a generation may be on its way into its servers before its status says so. Nearly always it has
+// arrived by then, and one status says that. Of a burst each has to wait for the others, and would wait longer if that were
+// written of each: for every settleMany that are on their way it is as long again, up to settleMost times.
+const (
+	settleTime = 3 * time.Second
+	settleMany = 100
+	settleMost = 10
+)
+
 // settling knows since when AlertRules have been on their way into their servers.
 type settling struct {
 	mu    sync.Mutex
@@ -35,7 +44,7 @@ func (s *settling) wait(ar *v1alpha1.AlertRule, observed status.Rule) time.Durat
 		}
 		s.since[rule] = since
 	}
-	return settleTime - time.Since(since)
+	return settleTime*time.Duration(min(1+len(s.since)/settleMany, settleMost)) - time.Since(since)
 }
 
 func (s *settling) forget(rule types.NamespacedName) {

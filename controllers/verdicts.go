@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
+	"github.com/hearth-monitoring/hearth/admission"
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 	"github.com/hearth-monitoring/hearth/internal/amconfig"
 	"github.com/hearth-monitoring/hearth/internal/bundle"
@@ -24,6 +25,7 @@ import (
 // memory because it follows from the objects; after a start it fills again, and until then what is published stays.
 type Verdicts struct {
 	events     chan event.GenericEvent
+	recent     *admission.Recent
 	compressor bundle.Compressor
 
 	mu      sync.Mutex
@@ -57,10 +59,11 @@ type arrival struct {
 	at         time.Time
 }
 
-// NewVerdicts is a store without verdicts.
-func NewVerdicts() *Verdicts {
+// NewVerdicts is a store without verdicts, which need not judge what recent has.
+func NewVerdicts(recent *admission.Recent) *Verdicts {
 	return &Verdicts{
 		events:  make(chan event.GenericEvent, 1024),
+		recent:  recent,
 		rules:   map[types.NamespacedName]Verdict{},
 		arrived: map[types.NamespacedName]arrival{},
 	}
@@ -84,7 +87,7 @@ func (v *Verdicts) of(ar *v1alpha1.AlertRule) (Verdict, bool) {
 // Judge is the verdict on an AlertRule that has its spec. It takes a few milliseconds.
 func (v *Verdicts) Judge(ar *v1alpha1.AlertRule) Verdict {
 	out := Verdict{UID: ar.UID, Generation: ar.Generation, Rules: rules.Count(&ar.Spec), Routing: amconfig.Contribute(ar)}
-	judged := rules.Judge(ar)
+	judged := v.recent.Take(ar)
 	out.Problem, out.Warnings = judged.Problem(), judged.Warnings
 	if out.Problem == "" {
 		out.File = bundle.File{Path: judged.File.Path, Content: v.compressor.Content(judged.File.Text), Rules: judged.File.Rules}

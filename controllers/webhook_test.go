@@ -88,7 +88,7 @@ func newHookedAt(t *testing.T, later time.Duration, before ...client.Object) *ho
 	must(t, err)
 	h.api = api
 	mux := http.NewServeMux()
-	for path, handler := range admission.Handlers(stack.Images{Hearth: "hearth:test", PrometheusVersion: "3.15.0"}) {
+	for path, handler := range admission.Handlers(stack.Images{Hearth: "hearth:test", PrometheusVersion: "3.15.0"}, &admission.Recent{}) {
 		mux.Handle(path, handler)
 	}
 	var listening net.ListenConfig
