@@ -24,33 +24,61 @@ const (
 // settling knows since when AlertRules have been on their way into their servers.
 type settling struct {
 	mu    sync.Mutex
-	since map[types.NamespacedName]time.Time
+	since map[types.NamespacedName]onItsWay
+	// many is how many are on their way and have not arrived.
+	many int
 }
 
-// wait is how long to leave the status of an AlertRule alone, because what is on its way will have arrived by then.
+type onItsWay struct {
+	since   time.Time
+	arrived bool
+}
+
+// wait is how long to leave the status of an AlertRule alone, because what is on its way will have arrived by then. In a burst
+// one that has arrived waits too: what its status costs would be taken from those that have not.
 func (s *settling) wait(ar *v1alpha1.AlertRule, observed status.Rule) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	rule := client.ObjectKeyFromObject(ar)
-	if !observed.OnItsWay() {
-		delete(s.since, rule)
+	known, ok := s.since[rule]
+	now := onItsWay{known.since, !observed.OnItsWay()}
+	if !ok {
+		if now.arrived {
+			return 0
+		}
+		now.since = time.Now()
+	}
+	s.set(rule, now)
+	wait := settleTime*time.Duration(min(1+s.many/settleMany, settleMost)) - time.Since(now.since)
+	if now.arrived && (wait <= 0 || s.many < settleMany) {
+		s.remove(rule)
 		return 0
 	}
-	since, ok := s.since[rule]
-	if !ok {
-		since = time.Now()
-		if s.since == nil {
-			s.since = map[types.NamespacedName]time.Time{}
-		}
-		s.since[rule] = since
+	return wait
+}
+
+func (s *settling) set(rule types.NamespacedName, to onItsWay) {
+	s.remove(rule)
+	if s.since == nil {
+		s.since = map[types.NamespacedName]onItsWay{}
 	}
-	return settleTime*time.Duration(min(1+len(s.since)/settleMany, settleMost)) - time.Since(since)
+	s.since[rule] = to
+	if !to.arrived {
+		s.many++
+	}
+}
+
+func (s *settling) remove(rule types.NamespacedName) {
+	if known, ok := s.since[rule]; ok && !known.arrived {
+		s.many--
+	}
+	delete(s.since, rule)
 }
 
 func (s *settling) forget(rule types.NamespacedName) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.since, rule)
+	s.remove(rule)
 }
 
 // arriving knows how long a server's newest revision has been on its way into its pods.
