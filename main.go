@@ -26,13 +26,6 @@ import (
 	"github.com/hearth-monitoring/hearth/internal/stack"
 )
 
-// What runs where a declaration names neither version nor image.
-const (
-	prometheusVersion   = "3.15.0"
-	alertmanagerVersion = "0.31.1"
-	stateMetricsVersion = "2.20.0"
-)
-
 // version is stamped by the build.
 var version = "dev"
 
@@ -87,9 +80,7 @@ func run(o options) error {
 		return fmt.Errorf("set up: %w", err)
 	}
 	ctx := ctrl.SetupSignalHandler()
-	images := stack.Images{
-		Hearth: o.image, PrometheusVersion: prometheusVersion, AlertmanagerVersion: alertmanagerVersion, StateMetricsVersion: stateMetricsVersion,
-	}
+	images := o.images()
 	certificate, err := o.answer(ctx, mgr, keeper, images, recent)
 	if err = errors.Join(err, register(ctx, mgr, images, certificate, recent)); err != nil {
 		return fmt.Errorf("set up: %w", err)

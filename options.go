@@ -10,6 +10,7 @@ import (
 	"github.com/go-logr/logr"
 
 	"github.com/hearth-monitoring/hearth/admission"
+	"github.com/hearth-monitoring/hearth/internal/stack"
 )
 
 // options are the flags.
@@ -40,6 +41,13 @@ func parse(args []string) options {
 	fs.StringVar(&o.logFormat, "log-format", "json", "json or text")
 	_ = fs.Parse(args) // ExitOnError
 	return o
+}
+
+// images are what runs where a declaration names neither version nor image.
+func (o options) images() stack.Images {
+	return stack.Images{
+		Hearth: o.image, PrometheusVersion: "3.15.0", AlertmanagerVersion: "0.31.1", StateMetricsVersion: "2.20.0", GrafanaVersion: "13.2.0",
+	}
 }
 
 func newLogger(o options) (logr.Logger, error) {

@@ -77,15 +77,8 @@ type Dashboard struct {
 
 // FolderUID is the uid of the folder of this title, which stays the same wherever the folder is made.
 func FolderUID(title string) string {
-	slug := strings.Trim(strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
-			return r
-		case r >= 'A' && r <= 'Z':
-			return r - 'A' + 'a'
-		}
-		return '-'
-	}, title), "-")
+	words := strings.FieldsFunc(strings.ToLower(title), func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') })
+	slug := strings.Join(words, "-")
 	if slug != "hearth" && !strings.HasPrefix(slug, "hearth-") {
 		slug = "hearth-" + slug
 	}

@@ -114,12 +114,33 @@ func renderServer(t *testing.T, in stack.Inputs) owned {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := owned{kind: "PrometheusServer", namespace: s.Namespace, name: s.Name, objects: objects, tree: map[string]string{}}
-	out.beyond = manifests.Bindings(s)
+	more, err := manifests.Grafana(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := owned{kind: "PrometheusServer", namespace: s.Namespace, name: s.Name, objects: append(objects, more...), tree: map[string]string{}}
+	out.beyond = append(manifests.Bindings(s), notPruned(t, s)...)
 	for _, o := range objects {
 		for name, text := range unpacked(t, o) {
 			out.tree[name] = string(text)
 		}
+	}
+	return out
+}
+
+// notPruned are what a server's Grafana has beside its children: its claim, and objects for grafana-operator.
+func notPruned(t *testing.T, s *stack.Stack) []manifests.Object {
+	t.Helper()
+	var out []manifests.Object
+	if s.Grafana != nil && s.Grafana.Deployment != nil {
+		out = append(out, manifests.GrafanaClaim(s))
+	}
+	objects, err := manifests.GrafanaOperator(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range objects {
+		out = append(out, o)
 	}
 	return out
 }
@@ -173,7 +194,7 @@ func text(t *testing.T, o manifests.Object) string {
 	}
 	delete(fields, "status")
 	note := ""
-	if object, ok := o.(*corev1.ConfigMap); ok && object.Data[manifests.ExporterConfigKey] == "" {
+	if object, ok := o.(*corev1.ConfigMap); ok && (object.BinaryData != nil || object.Data[bundle.ManifestKey] != "") {
 		delete(fields, "data")
 		delete(fields, "binaryData")
 		note = payload(t, object)

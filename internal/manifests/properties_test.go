@@ -141,7 +141,8 @@ func TestNoSecretIsReadOrWritten(t *testing.T) {
 	})
 }
 
-// checkNoSecretInEnvironment: what is in the environment is printed, inherited and dumped. Files are not.
+// checkNoSecretInEnvironment: what is in the environment is printed, inherited and dumped. Files are not. What Grafana needs
+// to ask the server is the one exception: what it reads from a file it expands, so that a $ in a password would be lost.
 func checkNoSecretInEnvironment(t *testing.T, pod *corev1.PodSpec) {
 	t.Helper()
 	for _, c := range containers(pod) {
@@ -149,6 +150,9 @@ func checkNoSecretInEnvironment(t *testing.T, pod *corev1.PodSpec) {
 			t.Errorf("container %s takes its environment from another object", c.Name)
 		}
 		for _, e := range c.Env {
+			if c.Name == "grafana" && strings.HasPrefix(e.Name, "HEARTH_DATASOURCE_") {
+				continue
+			}
 			if e.ValueFrom != nil && e.ValueFrom.SecretKeyRef != nil {
 				t.Errorf("container %s has a secret in its environment: %s", c.Name, e.Name)
 			}

@@ -6,6 +6,7 @@ import (
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 	"github.com/hearth-monitoring/hearth/internal/amconfig"
 	"github.com/hearth-monitoring/hearth/internal/bundle"
+	"github.com/hearth-monitoring/hearth/internal/grafana"
 )
 
 // Inputs is everything that decides what a PrometheusServer becomes. It is read in one place and changed nowhere.
@@ -32,6 +33,8 @@ type Inputs struct {
 	Grants Grants
 	// Operator is the operator itself, as far as it can be pulled from.
 	Operator Operator
+	// Dashboards are Hearth's own.
+	Dashboards []grafana.Dashboard
 	// Images are the operator's defaults.
 	Images Images
 }
@@ -72,4 +75,6 @@ type Images struct {
 	AlertmanagerVersion string
 	// StateMetricsVersion is the version of a kube-state-metrics whose declaration has neither version nor image.
 	StateMetricsVersion string
+	// GrafanaVersion is the version of a Grafana whose declaration has neither version nor image.
+	GrafanaVersion string
 }

@@ -73,6 +73,8 @@ func Resolve(in Inputs) (*Stack, field.ErrorList) {
 	errs = append(errs, more...)
 	s.Alertmanagers, more = alertmanagers(in, s.Alertmanager, path.Child("alerting"))
 	errs = append(errs, more...)
+	s.Grafana, more = resolveGrafana(in, s, path.Child("grafana"))
+	errs = append(errs, more...)
 	if len(errs) > 0 {
 		return nil, errs
 	}

@@ -50,6 +50,8 @@ type Stack struct {
 	Alertmanager *Alertmanager
 	// Alertmanagers are those that alerts are sent to, the own one among them.
 	Alertmanagers Alertmanagers
+	// Grafana is where people look at it, nil where none is declared.
+	Grafana *Grafana
 }
 
 // Names of the objects made for a PrometheusServer.

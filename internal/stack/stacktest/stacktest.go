@@ -24,6 +24,7 @@ import (
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 	"github.com/hearth-monitoring/hearth/internal/amconfig"
 	"github.com/hearth-monitoring/hearth/internal/bundle"
+	"github.com/hearth-monitoring/hearth/internal/grafana"
 	"github.com/hearth-monitoring/hearth/internal/monitors"
 	"github.com/hearth-monitoring/hearth/internal/rules"
 	"github.com/hearth-monitoring/hearth/internal/stack"
@@ -31,7 +32,8 @@ import (
 
 // Images are the operator's defaults in tests.
 func Images() stack.Images {
-	return stack.Images{Hearth: "hearth:test", PrometheusVersion: "3.15.0", AlertmanagerVersion: "0.31.1", StateMetricsVersion: "2.20.0"}
+	return stack.Images{Hearth: "hearth:test", PrometheusVersion: "3.15.0", AlertmanagerVersion: "0.31.1", StateMetricsVersion: "2.20.0",
+		GrafanaVersion: "13.2.0"}
 }
 
 // Declared is what a file declares.
@@ -49,7 +51,15 @@ type Declared struct {
 func (d Declared) Inputs(server *v1alpha1.PrometheusServer) stack.Inputs {
 	return stack.Inputs{
 		Server: server, NodeExporters: d.NodeExporters, AlertRules: Judged(d.AlertRules), Others: d.Servers, Monitors: d.Monitors,
-		NamespaceLabels: d.NamespaceLabels, Images: Images(), Operator: Operator(),
+		NamespaceLabels: d.NamespaceLabels, Images: Images(), Operator: Operator(), Dashboards: Dashboards(),
+	}
+}
+
+// Dashboards are what the operator has of them in tests: what is in them is no matter of what becomes of them.
+func Dashboards() []grafana.Dashboard {
+	return []grafana.Dashboard{
+		{UID: "hearth-nodes", Title: "Nodes", Folder: "Hearth", JSON: []byte(`{"uid":"hearth-nodes","title":"Nodes"}`)},
+		{UID: "hearth-more", Title: "More", Folder: "Hearth: more", JSON: []byte(`{"uid":"hearth-more","title":"More"}`)},
 	}
 }
 
