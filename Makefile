@@ -66,6 +66,7 @@ build: ## Build the three binaries into bin/
 generate: ## Generate deep copies, CRDs, the operator's role and dist/install.yaml
 	$(CONTROLLER_GEN) object paths=./api/...
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:artifacts:config=config/crd
+	go run ./hack/shorten config/crd/monitoring.hearth.dev_*.yaml
 	$(CONTROLLER_GEN) rbac:roleName=hearth paths=./controllers/... output:rbac:artifacts:config=config/rbac
 	@$(MAKE) dist
 

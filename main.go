@@ -97,7 +97,7 @@ func register(ctx context.Context, mgr ctrl.Manager, images stack.Images, certif
 	if err != nil {
 		return err
 	}
-	monitors := controllers.NewMonitors(client, mgr.GetCache())
+	monitors := controllers.NewMonitors(client, mgr.GetCache(), verdicts)
 	servers := &controllers.PrometheusServerReconciler{
 		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Events: events, Images: images, Replicas: replicas, Ledger: ledger,
 		Verdicts: verdicts, Namespaces: namespaces, Alerts: alerts, Routes: routes, Monitors: monitors,

@@ -41,9 +41,23 @@ func (r *PrometheusServerReconciler) gather(ctx context.Context, ps *v1alpha1.Pr
 		in.Rules = known.rules
 		return in, nil
 	}
-	in.AlertRules, err = r.alertRules(ctx)
-	in.Published.Rules = lastGood(in.AlertRules, known)
+	err = r.gatherRules(ctx, ps, known, &in)
 	return in, err
+}
+
+func (r *PrometheusServerReconciler) gatherRules(ctx context.Context, ps *v1alpha1.PrometheusServer, known *served, in *stack.Inputs) (err error) {
+	if in.AlertRules, err = r.alertRules(ctx); err != nil {
+		return err
+	}
+	if r.Monitors != nil && ps.Spec.PrometheusRules != nil {
+		if in.PrometheusRules, err = r.Monitors.PrometheusRules(); err != nil {
+			return err
+		}
+	}
+	in.Published.Rules = map[string]bundle.File{}
+	lastGood(in.Published.Rules, in.AlertRules, rules.Path, known)
+	lastGood(in.Published.Rules, in.PrometheusRules, rules.PrometheusRulePath, known)
+	return nil
 }
 
 // monitors are all there are of the kinds that the server selects.
@@ -57,19 +71,17 @@ func (r *PrometheusServerReconciler) monitors(ps *v1alpha1.PrometheusServer) ([]
 	})
 }
 
-// lastGood is what is published of those AlertRules of which the newest generation can't be loaded, or not yet.
-func lastGood(all []stack.AlertRule, known *served) map[string]bundle.File {
-	out := map[string]bundle.File{}
+// lastGood adds what is published of those rules of which the newest generation can't be loaded, or not yet.
+func lastGood(out map[string]bundle.File, all []stack.AlertRule, path func(namespace, name string) string, known *served) {
 	for i := range all {
 		ar := &all[i]
 		if ar.Judged && ar.Problem == "" {
 			continue
 		}
-		if file, ok := known.renderer.File(rules.Path(ar.Namespace, ar.Name)); ok {
+		if file, ok := known.renderer.File(path(ar.Namespace, ar.Name)); ok {
 			out[file.Path] = file
 		}
 	}
-	return out
 }
 
 // published is the manifest of the server's files. What this process published last counts if the cache does not have it

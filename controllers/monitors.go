@@ -14,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
@@ -26,7 +27,7 @@ import (
 	"github.com/hearth-monitoring/hearth/internal/stack"
 )
 
-// +kubebuilder:rbac:groups=monitoring.coreos.com,resources=servicemonitors;podmonitors,verbs=get;list;watch
+// +kubebuilder:rbac:groups=monitoring.coreos.com,resources=servicemonitors;podmonitors;prometheusrules,verbs=get;list;watch
 // Their kinds may be installed at any time.
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=get;list;watch
 
@@ -38,36 +39,64 @@ const (
 	servedSoon = time.Second
 )
 
-// monitorKinds are those that are read where they are, by the names of their CustomResourceDefinitions.
-func monitorKinds() map[string]monitors.Kind {
-	return map[string]monitors.Kind{
-		monitoringv1.ServiceMonitorName + "." + monitoringv1.SchemeGroupVersion.Group: monitors.ServiceMonitorKind,
-		monitoringv1.PodMonitorName + "." + monitoringv1.SchemeGroupVersion.Group:     monitors.PodMonitorKind,
+// foreignKinds are those that are read where they are: their resources, by which their CustomResourceDefinitions are named.
+func foreignKinds() map[monitors.Kind]schema.GroupVersionResource {
+	return map[monitors.Kind]schema.GroupVersionResource{
+		monitors.ServiceMonitorKind: monitoringv1.SchemeGroupVersion.WithResource(monitoringv1.ServiceMonitorName),
+		monitors.PodMonitorKind:     monitoringv1.SchemeGroupVersion.WithResource(monitoringv1.PodMonitorName),
+		monitors.PrometheusRuleKind: monitoringv1.SchemeGroupVersion.WithResource(monitoringv1.PrometheusRuleName),
 	}
 }
 
-// Monitors knows what the ServiceMonitors and PodMonitors of the cluster become. Of each only that is kept. Their kinds are
-// somebody else's: they are watched from when they are installed until they are not any more.
+// Monitors knows what the objects of monitoring.coreos.com become. Of each only that is kept. Their kinds are somebody
+// else's: one is watched from when it is installed and a server selects it, until it is not installed any more.
 type Monitors struct {
-	client dynamic.Interface
-	cache  cache.Cache
-	events chan event.GenericEvent
+	client   dynamic.Interface
+	cache    cache.Cache
+	verdicts *Verdicts
+	events   chan event.GenericEvent
 	// changed and kinds have something in them when there is something to tell, or to look at.
 	changed, kinds chan struct{}
+	announcer      announcer
 
 	mu sync.Mutex
 	// known is true once it is known which kinds are installed.
-	known  bool
-	stores map[monitors.Kind]*monitorStore
+	known bool
+	// wanted are the kinds that a server has selected, and installed those that can be watched.
+	wanted    map[monitors.Kind]bool
+	installed map[monitors.Kind]types.UID
+	stores    map[monitors.Kind]foreignStore
 }
 
-// NewMonitors reads through client and learns from the caches which kinds are installed.
-func NewMonitors(client dynamic.Interface, from cache.Cache) *Monitors {
-	return &Monitors{client: client, cache: from, events: make(chan event.GenericEvent, 1),
-		changed: make(chan struct{}, 1), kinds: make(chan struct{}, 1), stores: map[monitors.Kind]*monitorStore{}}
+// foreignStore is where a watch leaves the objects of one kind.
+type foreignStore interface {
+	toolscache.ReflectorStore
+	base() *watching
 }
 
-// Events has something whenever a monitor is another one than before. Whose it is it does not say.
+// watching is the watch of one kind.
+type watching struct {
+	all        *Monitors
+	kind       monitors.Kind
+	definition types.UID // of the CustomResourceDefinition
+	stop       context.CancelFunc
+
+	// These are behind all.mu.
+	listed bool
+	err    error
+}
+
+func (w *watching) base() *watching { return w }
+
+// NewMonitors reads through client and learns from the caches which kinds are installed. The verdicts are told that
+// something of PrometheusRules has changed.
+func NewMonitors(client dynamic.Interface, from cache.Cache, verdicts *Verdicts) *Monitors {
+	return &Monitors{client: client, cache: from, verdicts: verdicts, events: make(chan event.GenericEvent, 1),
+		changed: make(chan struct{}, 1), kinds: make(chan struct{}, 1),
+		wanted: map[monitors.Kind]bool{}, stores: map[monitors.Kind]foreignStore{}}
+}
+
+// Events has something whenever an object is another one than before. Whose it is it does not say.
 func (m *Monitors) Events() <-chan event.GenericEvent { return m.events }
 
 // All are the monitors of the kinds that are wanted, by kind, namespace and name. They must not be changed. Until all of a
@@ -76,19 +105,17 @@ func (m *Monitors) All(wanted func(monitors.Kind) bool) ([]stack.Monitor, error)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var out []stack.Monitor
-	for _, kind := range slices.Sorted(maps.Values(monitorKinds())) {
-		if !wanted(kind) {
+	for _, kind := range slices.Sorted(maps.Keys(foreignKinds())) {
+		if kind == monitors.PrometheusRuleKind || !wanted(kind) {
 			continue
 		}
-		if !m.known {
-			return nil, &UnlistedError{Kind: kind}
+		found, err := m.store(kind)
+		if err != nil {
+			return nil, err
 		}
-		store := m.stores[kind]
-		if store == nil {
+		store, ok := found.(*monitorStore)
+		if !ok {
 			continue // not installed
-		}
-		if !store.listed {
-			return nil, &UnlistedError{Kind: kind, Err: store.err}
 		}
 		begin := len(out)
 		for _, entry := range store.entries {
@@ -99,6 +126,37 @@ func (m *Monitors) All(wanted func(monitors.Kind) bool) ([]stack.Monitor, error)
 		})
 	}
 	return out, nil
+}
+
+// PrometheusRules are all there are, with the verdicts on them, as All has monitors.
+func (m *Monitors) PrometheusRules() ([]stack.AlertRule, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	found, err := m.store(monitors.PrometheusRuleKind)
+	store, ok := found.(*ruleStore)
+	if err != nil || !ok {
+		return nil, err
+	}
+	return store.rules(), nil
+}
+
+// store has what there is of a kind, nil where it is not installed. From the first time on it is watched.
+func (m *Monitors) store(kind monitors.Kind) (foreignStore, error) {
+	if !m.wanted[kind] {
+		m.wanted[kind] = true
+		poke(m.kinds)
+	}
+	_, installed := m.installed[kind]
+	store := m.stores[kind]
+	switch {
+	case !m.known, installed && store == nil:
+		return nil, &UnlistedError{Kind: kind}
+	case store == nil:
+		return nil, nil
+	case !store.base().listed:
+		return nil, &UnlistedError{Kind: kind, Err: store.base().err}
+	}
+	return store, nil
 }
 
 // UnlistedError says that it is not known yet which monitors there are.
@@ -141,53 +199,66 @@ func (m *Monitors) Start(ctx context.Context) error {
 
 // look begins and ends watches, as kinds come and go.
 func (m *Monitors) look(ctx context.Context) error {
-	var definitions metav1.PartialObjectMetadataList
-	definitions.SetGroupVersionKind(apiextensionsv1.SchemeGroupVersion.WithKind("CustomResourceDefinitionList"))
-	if err := m.cache.List(ctx, &definitions); err != nil {
-		return fmt.Errorf("list CustomResourceDefinitions: %w", err)
-	}
-	installed := map[monitors.Kind]types.UID{}
-	for i := range definitions.Items {
-		d := &definitions.Items[i]
-		if kind, ours := monitorKinds()[d.Name]; ours && d.DeletionTimestamp == nil {
-			installed[kind] = d.UID
-		}
+	installed, err := m.definitions(ctx)
+	if err != nil {
+		return err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, kind := range monitorKinds() {
+	for kind := range foreignKinds() {
 		uid, is := installed[kind]
-		if store := m.stores[kind]; store != nil && (!is || store.definition != uid) {
-			store.stop()
+		if store := m.stores[kind]; store != nil && (!is || store.base().definition != uid) {
+			store.base().stop()
 			delete(m.stores, kind)
 		}
-		if is && m.stores[kind] == nil {
+		if is && m.wanted[kind] && m.stores[kind] == nil {
 			m.follow(ctx, kind, uid)
 		}
 	}
-	m.known = true
+	m.known, m.installed = true, installed
+	m.verdicts.Touch()
 	poke(m.changed)
 	return nil
+}
+
+// definitions are those of the kinds that are installed.
+func (m *Monitors) definitions(ctx context.Context) (map[monitors.Kind]types.UID, error) {
+	var list metav1.PartialObjectMetadataList
+	list.SetGroupVersionKind(apiextensionsv1.SchemeGroupVersion.WithKind("CustomResourceDefinitionList"))
+	if err := m.cache.List(ctx, &list); err != nil {
+		return nil, fmt.Errorf("list CustomResourceDefinitions: %w", err)
+	}
+	out := map[monitors.Kind]types.UID{}
+	for kind, resource := range foreignKinds() {
+		for i := range list.Items {
+			if d := &list.Items[i]; d.Name == resource.GroupResource().String() && d.DeletionTimestamp == nil {
+				out[kind] = d.UID
+			}
+		}
+	}
+	return out, nil
 }
 
 // follow begins to watch one kind.
 func (m *Monitors) follow(ctx context.Context, kind monitors.Kind, definition types.UID) {
 	ctx, stop := context.WithCancel(ctx)
-	store := &monitorStore{all: m, kind: kind, definition: definition, stop: stop, entries: map[types.NamespacedName]monitorEntry{}}
-	m.stores[kind] = store
-	resource := monitoringv1.SchemeGroupVersion.WithResource(monitoringv1.ServiceMonitorName)
-	if kind == monitors.PodMonitorKind {
-		resource.Resource = monitoringv1.PodMonitorName
+	watching := watching{all: m, kind: kind, definition: definition, stop: stop}
+	var store foreignStore
+	if kind == monitors.PrometheusRuleKind {
+		store = newRuleStore(ctx, watching)
+	} else {
+		store = &monitorStore{watching: watching, entries: map[types.NamespacedName]monitorEntry{}}
 	}
-	client := m.client.Resource(resource)
+	m.stores[kind] = store
+	w, client := store.base(), m.client.Resource(foreignKinds()[kind])
 	go func() {
-		if !store.served(ctx, client) {
+		if !w.served(ctx, client) {
 			return
 		}
 		reflector := toolscache.NewReflectorWithOptions(&toolscache.ListWatch{
 			ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 				list, err := client.List(ctx, o)
-				store.note(err)
+				w.note(err)
 				return list, err
 			},
 			WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
@@ -199,14 +270,14 @@ func (m *Monitors) follow(ctx context.Context, kind monitors.Kind, definition ty
 }
 
 // served waits until a kind that is installed is served too, which takes the API server a moment.
-func (s *monitorStore) served(ctx context.Context, client dynamic.NamespaceableResourceInterface) bool {
+func (w *watching) served(ctx context.Context, client dynamic.NamespaceableResourceInterface) bool {
 	for wait := servedSoon; ; wait = min(2*wait, time.Minute) {
 		_, err := client.List(ctx, metav1.ListOptions{Limit: 1})
 		if err == nil {
 			return true
 		}
 		if !apierrors.IsNotFound(err) {
-			s.note(err)
+			w.note(err)
 		}
 		select {
 		case <-ctx.Done():
@@ -217,16 +288,16 @@ func (s *monitorStore) served(ctx context.Context, client dynamic.NamespaceableR
 }
 
 // note remembers why nothing could be listed.
-func (s *monitorStore) note(err error) {
-	s.all.mu.Lock()
-	defer s.all.mu.Unlock()
-	if (err == nil) == (s.err == nil) {
+func (w *watching) note(err error) {
+	w.all.mu.Lock()
+	defer w.all.mu.Unlock()
+	if (err == nil) == (w.err == nil) {
 		return
 	}
-	s.err = err
-	if err != nil && !s.listed {
-		ctrl.Log.WithName("monitors").Error(err, "cannot list", "kind", s.kind)
-		poke(s.all.changed)
+	w.err = err
+	if err != nil && !w.listed {
+		ctrl.Log.WithName("monitors").Error(err, "cannot list", "kind", w.kind)
+		poke(w.all.changed)
 	}
 }
 

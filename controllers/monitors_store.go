@@ -1,7 +1,6 @@
 package controllers
 
 import (
-	"context"
 	"fmt"
 	"maps"
 
@@ -22,15 +21,9 @@ var _ toolscache.ReflectorStore = (*monitorStore)(nil)
 // monitorStore is where a watch leaves the monitors of one kind. It compiles them as they come, and keeps what they become
 // instead of them. An object is read by itself: the list of a typed client fails for one that can't be read.
 type monitorStore struct {
-	all        *Monitors
-	kind       monitors.Kind
-	definition types.UID // of the CustomResourceDefinition
-	stop       context.CancelFunc
-
-	// These are behind all.mu.
+	watching
+	// entries are behind all.mu.
 	entries map[types.NamespacedName]monitorEntry
-	listed  bool
-	err     error
 }
 
 type monitorEntry struct {

@@ -229,6 +229,9 @@ func (r *PrometheusServerReconciler) tell(ctx context.Context, server types.Name
 		reports[i] = o.Pods[i].Report
 	}
 	r.Alerts.Set(server, reports)
+	if r.Monitors != nil {
+		r.Monitors.announce(r.Events, server, rejections(o))
+	}
 	if o.Alertmanager != nil {
 		r.Routes.Loaded(ctx, server, o.Alertmanager.Loaded(), o.Alertmanager.NotLoaded())
 	}
@@ -241,6 +244,9 @@ func (r *PrometheusServerReconciler) forget(ctx context.Context, server types.Na
 	r.Ledger.Forget(ctx, server)
 	r.Alerts.Forget(server)
 	r.Routes.Forget(server)
+	if r.Monitors != nil {
+		r.Monitors.announce(r.Events, server, nil)
+	}
 }
 
 func (r *PrometheusServerReconciler) writeStatus(ctx context.Context, ps *v1alpha1.PrometheusServer, now v1alpha1.PrometheusServerStatus) error {
@@ -288,12 +294,12 @@ func (r *PrometheusServerReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return b.Complete(r)
 }
 
-// monitoring are the servers that select monitors.
+// monitoring are the servers that select monitors or PrometheusRules.
 func (r *PrometheusServerReconciler) monitoring() handler.EventHandler {
 	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, _ client.Object) []reconcile.Request {
 		return those(ctx, r, &v1alpha1.PrometheusServerList{}, func(o client.Object) bool {
 			ps, ok := o.(*v1alpha1.PrometheusServer)
-			return ok && ps.Spec.Targets != nil && (ps.Spec.Targets.ServiceMonitors != nil || ps.Spec.Targets.PodMonitors != nil)
+			return ok && stack.SelectsForeign(ps)
 		})
 	})
 }

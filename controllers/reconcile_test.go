@@ -39,7 +39,7 @@ func operator(ctx context.Context) func(manager.Manager) error {
 		if err != nil {
 			return err
 		}
-		monitors := NewMonitors(dynamicClient, mgr.GetCache())
+		monitors := NewMonitors(dynamicClient, mgr.GetCache(), verdicts)
 		return errors.Join(
 			mgr.Add(monitors),
 			(&PrometheusServerReconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Events: recorder,

@@ -90,6 +90,10 @@ type PrometheusServerSpec struct {
 	// rules selects the AlertRules to load. Left out: none.
 	// +optional
 	Rules *ObjectSelector `json:"rules,omitempty"`
+	// prometheusRules selects PrometheusRules of monitoring.coreos.com/v1 to load as well. They are read where they are, and
+	// picked up when their kind is installed later. Left out: none.
+	// +optional
+	PrometheusRules *ObjectSelector `json:"prometheusRules,omitempty"`
 	// alerting says where alerts go. Left out: nowhere.
 	// +optional
 	Alerting *Alerting `json:"alerting,omitempty"`
@@ -297,9 +301,9 @@ type JobStatus struct {
 	LastError string `json:"lastError,omitempty"`
 }
 
-// RulesStatus says what became of the selected AlertRules.
+// RulesStatus says what became of the selected AlertRules and PrometheusRules.
 type RulesStatus struct {
-	// selected is the number of AlertRules that the server selects.
+	// selected is the number of AlertRules and PrometheusRules that the server selects.
 	Selected int32 `json:"selected"`
 	// rejected is the number of those whose current version is not loaded because it is invalid.
 	Rejected int32 `json:"rejected"`
@@ -314,6 +318,8 @@ type RulesStatus struct {
 
 // Rejection says why an object's current version is not loaded.
 type Rejection struct {
+	// kind of the object: AlertRule or PrometheusRule.
+	Kind string `json:"kind"`
 	// namespace of the object.
 	Namespace string `json:"namespace"`
 	// name of the object.

@@ -2091,6 +2091,11 @@ func (in *PrometheusServerSpec) DeepCopyInto(out *PrometheusServerSpec) {
 		*out = new(ObjectSelector)
 		(*in).DeepCopyInto(*out)
 	}
+	if in.PrometheusRules != nil {
+		in, out := &in.PrometheusRules, &out.PrometheusRules
+		*out = new(ObjectSelector)
+		(*in).DeepCopyInto(*out)
+	}
 	if in.Alerting != nil {
 		in, out := &in.Alerting, &out.Alerting
 		*out = new(Alerting)

@@ -19,10 +19,11 @@ import (
 // Kind is one that is read where it is.
 type Kind string
 
-// The kinds of monitoring.coreos.com/v1.
+// The kinds of monitoring.coreos.com. A PrometheusRule is no monitor, and package rules knows what it means.
 const (
 	ServiceMonitorKind Kind = monitoringv1.ServiceMonitorsKind
 	PodMonitorKind     Kind = monitoringv1.PodMonitorsKind
+	PrometheusRuleKind Kind = monitoringv1.PrometheusRuleKind
 )
 
 // GrantedDir has <namespace>/<secret>/<key> in the Prometheus pods: the Secrets that monitors name, as the reloader leaves

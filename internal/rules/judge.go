@@ -24,8 +24,21 @@ func (v Verdict) Problem() string { return strings.Join(v.Problems, "\n") }
 
 // Judge checks an AlertRule.
 func Judge(ar *v1alpha1.AlertRule) Verdict {
+	return judge(ar, as{"an AlertRule", Path(ar.Namespace, ar.Name), LabelValue(ar.Namespace, ar.Name)})
+}
+
+// JudgePrometheusRule checks a PrometheusRule, given as the AlertRule with the same name and groups. Its alerts go by the
+// server's own route: Label is taken away from them where a series has it.
+func JudgePrometheusRule(ar *v1alpha1.AlertRule) Verdict {
+	return judge(ar, as{"a PrometheusRule", PrometheusRulePath(ar.Namespace, ar.Name), ""})
+}
+
+// as is what an object is to a server: one of its kind, the path of its file, and the value of Label on its alerts.
+type as struct{ one, path, label string }
+
+func judge(ar *v1alpha1.AlertRule, as as) Verdict {
 	parsed := &expressions{Parser: parser.NewParser(parser.Options{}), of: map[string]parser.Expr{}}
-	file, problems := render(ar, parsed)
+	file, problems := render(ar, as, parsed)
 	if len(problems) > 0 {
 		return Verdict{Problems: problems, Warnings: warnings(&ar.Spec, parsed.of)}
 	}

@@ -13,7 +13,8 @@ import (
 
 // Label is on every alert of an AlertRule in the published file, and nowhere in its spec. Its value says which AlertRule
 // raised the alert, so Alertmanager's routes can be exact. It is the operator's: a rule that could set it could have its
-// alerts sent to somebody else's receivers.
+// alerts sent to somebody else's receivers. What is no AlertRule has it empty, which to Prometheus is to take it away: an
+// expression can return series that have it, such as ALERTS.
 const Label = "hearth_alertrule"
 
 // LabelValue is the value of Label on the alerts of an AlertRule.
@@ -22,8 +23,7 @@ func LabelValue(namespace, name string) string { return namespace + "/" + name }
 // labelled are the groups as they are published: as declared, and each alert with Label. What all rules of a group of
 // alerts have in common is written once, as labels of the group: Prometheus joins the two when it loads them, and until
 // then each label of a rule costs it as much as an expression does, since it tries every one as a template.
-func labelled(ar *v1alpha1.AlertRule) []v1alpha1.RuleGroup {
-	value := LabelValue(ar.Namespace, ar.Name)
+func labelled(ar *v1alpha1.AlertRule, value string) []v1alpha1.RuleGroup {
 	groups := slices.Clone(ar.Spec.Groups)
 	for i := range groups {
 		groups[i].Rules = slices.Clone(groups[i].Rules)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/common/promslog"
@@ -37,19 +38,25 @@ type File struct {
 // Prometheus takes a * in the last element of a rule file path only.
 func Path(namespace, name string) string { return namespace + "_" + name + ".yaml" }
 
+// PrometheusRulePath is Path for a PrometheusRule: another path than that of any AlertRule, and because nothing is before
+// its first _ the reloader takes it for that of none.
+func PrometheusRulePath(namespace, name string) string {
+	return "_prometheusrule_" + Path(namespace, name)
+}
+
 // render is the file and everything that keeps it from being published.
-func render(ar *v1alpha1.AlertRule, p *expressions) (File, []string) {
-	file := File{Path: Path(ar.Namespace, ar.Name), Rules: Count(&ar.Spec)}
+func render(ar *v1alpha1.AlertRule, as as, p *expressions) (File, []string) {
+	file := File{Path: as.path, Rules: Count(&ar.Spec)}
 	// What can't be published would keep every other rule of the server from being published too.
 	if over := len(file.Path) - maxPath; over > 0 {
-		return File{}, []string{fmt.Sprintf("metadata.name: has %d characters, and a rule file in namespace %s can be named after %d: make an AlertRule with a shorter name",
-			len(ar.Name), ar.Namespace, len(ar.Name)-over)}
+		return File{}, []string{fmt.Sprintf("metadata.name: has %d characters, and a rule file in namespace %s can be named after %d: make %s with a shorter name",
+			len(ar.Name), ar.Namespace, len(ar.Name)-over, as.one)}
 	}
 	if problems := append(durations(&ar.Spec), reserved(&ar.Spec)...); len(problems) > 0 {
 		return File{}, problems
 	}
 	// The spec has the field names of the rule-file format, so the file is the spec.
-	text, err := yaml.Marshal(v1alpha1.AlertRuleSpec{Groups: labelled(ar)})
+	text, err := yaml.Marshal(v1alpha1.AlertRuleSpec{Groups: labelled(ar, as.label)})
 	if err != nil {
 		return File{}, []string{fmt.Sprintf("spec: %v", err)}
 	}
@@ -60,14 +67,14 @@ func render(ar *v1alpha1.AlertRule, p *expressions) (File, []string) {
 		return File{}, problems
 	}
 	file.Text = append(needs(&ar.Spec, p.of).Line(), text...)
-	if problem := fits(file); problem != "" {
+	if problem := fits(file, as.one); problem != "" {
 		return File{}, []string{problem}
 	}
 	return file, nil
 }
 
 // fits refuses a file that alone is more than one published object can hold.
-func fits(file File) string {
+func fits(file File, one string) string {
 	if len(file.Text) < bundle.PartLimit/2 {
 		return "" // packing adds less than that
 	}
@@ -76,8 +83,8 @@ func fits(file File) string {
 		return fmt.Sprintf("spec.groups: %v", err)
 	}
 	if len(packed) > bundle.PartLimit {
-		return fmt.Sprintf("spec.groups: %d bytes when compressed, more than the %d that one object can hold: split it into several AlertRules",
-			len(packed), bundle.PartLimit)
+		return fmt.Sprintf("spec.groups: %d bytes when compressed, more than the %d that one object can hold: split it into several %ss",
+			len(packed), bundle.PartLimit, strings.Fields(one)[1])
 	}
 	return ""
 }

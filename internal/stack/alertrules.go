@@ -8,10 +8,12 @@ import (
 	"github.com/hearth-monitoring/hearth/internal/rules"
 )
 
-// resolveRules decides for each selected AlertRule what is loaded: this generation if it is valid, and otherwise what is
+// resolveRules decides for each selected AlertRule and PrometheusRule what is loaded: this generation if it is valid, and otherwise what is
 // published of it already, so that neither a mistake in an edit nor a verdict that takes its time takes an alert away.
-func resolveRules(in Inputs, path *field.Path) (Rules, field.ErrorList) {
-	selection, errs := Selected(in.Server.Spec.Rules, in.Server.Namespace, path)
+func resolveRules(in Inputs, spec *field.Path) (Rules, field.ErrorList) {
+	selection, errs := Selected(in.Server.Spec.Rules, in.Server.Namespace, spec.Child("rules"))
+	foreign, more := Selected(in.Server.Spec.PrometheusRules, in.Server.Namespace, spec.Child("prometheusRules"))
+	errs = append(errs, more...)
 	if len(errs) > 0 {
 		return Rules{}, errs
 	}
@@ -22,22 +24,28 @@ func resolveRules(in Inputs, path *field.Path) (Rules, field.ErrorList) {
 	for i := range in.AlertRules {
 		ar := &in.AlertRules[i]
 		if selection.Takes(ar.Labels, ar.Namespace, in.NamespaceLabels) {
-			out.add(ar, in.Published)
+			if ar.Routing != nil {
+				out.routed = append(out.routed, routed{ar.Namespace, ar.Name, ar.Created, ar.Routing})
+			}
+			out.pending = out.pending || !ar.Judged
+			out.Verdicts = append(out.Verdicts, out.add(ar, rules.Path(ar.Namespace, ar.Name), in.Published))
+		}
+	}
+	for i := range in.PrometheusRules {
+		pr := &in.PrometheusRules[i]
+		if foreign.Takes(pr.Labels, pr.Namespace, in.NamespaceLabels) {
+			out.Foreign = append(out.Foreign, out.add(pr, rules.PrometheusRulePath(pr.Namespace, pr.Name), in.Published))
 		}
 	}
 	return out, nil
 }
 
-func (r *Rules) add(ar *AlertRule, published Published) {
-	if ar.Routing != nil {
-		r.routed = append(r.routed, routed{ar.Namespace, ar.Name, ar.Created, ar.Routing})
-	}
-	r.pending = r.pending || !ar.Judged
+func (r *Rules) add(ar *AlertRule, path string, published Published) Verdict {
 	verdict := Verdict{Namespace: ar.Namespace, Name: ar.Name, UID: ar.UID, Generation: ar.Generation,
 		Pending: !ar.Judged, Problem: ar.Problem}
 	file, ok := ar.File, ar.Judged && ar.Problem == ""
 	if !ok {
-		file, ok = published.Rules[rules.Path(ar.Namespace, ar.Name)]
+		file, ok = published.Rules[path]
 		verdict.LastGood = ok
 		if ok && file.Rules < 0 {
 			file.Rules = countIn(file)
@@ -47,7 +55,7 @@ func (r *Rules) add(ar *AlertRule, published Published) {
 		r.Files = append(r.Files, file)
 		r.Count += file.Rules
 	}
-	r.Verdicts = append(r.Verdicts, verdict)
+	return verdict
 }
 
 // countIn is the number of rules in a published file. One that can't be read has none, and is not published again either.

@@ -17,7 +17,9 @@ type Inputs struct {
 	NodeExporters []v1alpha1.NodeExporter
 	// AlertRules are all there are and that are not being deleted, by namespace and name; Resolve selects.
 	AlertRules []AlertRule
-	// Rules is what Resolve made of the same AlertRules before, nil if anything of them has changed since.
+	// PrometheusRules are all there are, in the same way: nothing of them is routed.
+	PrometheusRules []AlertRule
+	// Rules is what Resolve made of the same AlertRules and PrometheusRules before, nil if anything of them has changed since.
 	Rules *Rules
 	// NamespaceLabels are the labels of each namespace, by its name.
 	NamespaceLabels map[string]map[string]string
@@ -61,7 +63,7 @@ type AlertRule struct {
 // Published is what the cluster has of a server's files, zero where it has nothing.
 type Published struct {
 	Manifest *bundle.Manifest
-	// Rules has, by path, the published files of those AlertRules of which no newer generation can be loaded.
+	// Rules has, by path, the published files of those AlertRules and PrometheusRules of which no newer generation can be loaded.
 	Rules map[string]bundle.File
 }
 

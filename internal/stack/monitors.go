@@ -62,6 +62,19 @@ func MonitorSelector(ps *v1alpha1.PrometheusServer, kind monitors.Kind) (selecto
 	return selector, name
 }
 
+// SelectsForeign says whether a server selects any kind of monitoring.coreos.com.
+func SelectsForeign(ps *v1alpha1.PrometheusServer) bool {
+	return ps.Spec.PrometheusRules != nil || slices.ContainsFunc(monitorKinds(), func(kind monitors.Kind) bool {
+		selector, _ := MonitorSelector(ps, kind)
+		return selector != nil
+	})
+}
+
+// monitorKinds are in the order of their names.
+func monitorKinds() []monitors.Kind {
+	return []monitors.Kind{monitors.PodMonitorKind, monitors.ServiceMonitorKind}
+}
+
 // placer decides, for one server and one kind, what becomes of each monitor.
 type placer struct {
 	in        *Inputs
@@ -78,7 +91,7 @@ func resolveMonitors(in Inputs, global Global, reach *reach, path *field.Path) (
 	var out Monitors
 	var errs field.ErrorList
 	secrets := map[string]*bundle.WantedSecret{}
-	for _, kind := range []monitors.Kind{monitors.PodMonitorKind, monitors.ServiceMonitorKind} {
+	for _, kind := range monitorKinds() {
 		selector, name := MonitorSelector(in.Server, kind)
 		selection, more := Selected(selector, in.Server.Namespace, path.Child(name))
 		errs = append(errs, more...)

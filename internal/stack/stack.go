@@ -119,7 +119,7 @@ func ExporterJob(namespace, name, pool string) string {
 	return job
 }
 
-// Rules is what becomes of the AlertRules that a server selects.
+// Rules is what becomes of the AlertRules and PrometheusRules that a server selects.
 type Rules struct {
 	// Files are the rule files to load.
 	Files []bundle.File
@@ -127,6 +127,8 @@ type Rules struct {
 	Count int
 	// Verdicts has an entry for every selected AlertRule, sorted by namespace and name.
 	Verdicts []Verdict
+	// Foreign has one for every selected PrometheusRule, in the same order.
+	Foreign []Verdict
 
 	// routed are the selected AlertRules that have receivers or notify.
 	routed []routed
@@ -134,7 +136,7 @@ type Rules struct {
 	pending bool
 }
 
-// Verdict says what becomes of one AlertRule.
+// Verdict says what becomes of one AlertRule or PrometheusRule.
 type Verdict struct {
 	Namespace, Name string
 	UID             string

@@ -28,8 +28,8 @@ type Server struct {
 	Updated int32
 	Pods    []Pod
 	Claims  []Claim
-	// Verdicts are those on the selected AlertRules.
-	Verdicts []stack.Verdict
+	// Verdicts are those on the selected AlertRules, and Foreign those on the selected PrometheusRules.
+	Verdicts, Foreign []stack.Verdict
 	// Monitors are what became of the selected monitors.
 	Monitors stack.Monitors
 	// Home is the server's namespace, and Account its pods' ServiceAccount in it.
@@ -125,21 +125,29 @@ func configuration(o Server) v1alpha1.ConfigurationStatus {
 }
 
 func rulesStatus(o Server) v1alpha1.RulesStatus {
-	out := v1alpha1.RulesStatus{Selected: int32(len(o.Verdicts))}
-	for _, v := range o.Verdicts {
+	out := v1alpha1.RulesStatus{Selected: int32(len(o.Verdicts) + len(o.Foreign))}
+	reject(&out, kindAlertRule, o.Verdicts)
+	reject(&out, kindPrometheusRule, o.Foreign)
+	return out
+}
+
+func reject(out *v1alpha1.RulesStatus, kind string, verdicts []stack.Verdict) {
+	for _, v := range verdicts {
 		if v.Problem == "" {
 			continue
 		}
-		out.Rejected++
-		if len(out.Rejections) < maxRejections {
-			message := v.Problem
-			if v.LastGood {
-				message += " (its last good version stays loaded)"
-			}
-			out.Rejections = append(out.Rejections, v1alpha1.Rejection{Namespace: v.Namespace, Name: v.Name, Message: bound(message)})
+		if out.Rejected++; len(out.Rejections) < maxRejections {
+			out.Rejections = append(out.Rejections, v1alpha1.Rejection{Kind: kind, Namespace: v.Namespace, Name: v.Name, Message: bound(RuleMessage(v))})
 		}
 	}
-	return out
+}
+
+// RuleMessage is what is said of a rule object that is rejected.
+func RuleMessage(v stack.Verdict) string {
+	if v.LastGood {
+		return v.Problem + " (its last good version stays loaded)"
+	}
+	return v.Problem
 }
 
 // claimed is the most that a claim asks for, nil if there is none.

@@ -69,6 +69,12 @@ func loadedCondition(ps *v1alpha1.PrometheusServer, o Server) metav1.Condition {
 	return condition(kind, true, v1alpha1.ReasonLoaded, fmt.Sprintf("every replica runs revision %d", o.Revision))
 }
 
+// The kinds of objects with rules.
+const (
+	kindAlertRule      = "AlertRule"
+	kindPrometheusRule = "PrometheusRule"
+)
+
 func rulesCondition(o Server) metav1.Condition {
 	const kind = v1alpha1.ConditionRulesAccepted
 	var rejected []string
@@ -77,13 +83,33 @@ func rulesCondition(o Server) metav1.Condition {
 			rejected = append(rejected, v.Namespace+"/"+v.Name)
 		}
 	}
+	for _, v := range o.Foreign {
+		if v.Problem != "" {
+			rejected = append(rejected, kindPrometheusRule+" "+v.Namespace+"/"+v.Name)
+		}
+	}
 	if len(rejected) == 0 {
-		return condition(kind, true, v1alpha1.ReasonAllAccepted, count(len(o.Verdicts), "AlertRule")+" selected, none rejected")
+		return condition(kind, true, v1alpha1.ReasonAllAccepted, o.rulesSelected(" ")+" selected, none rejected")
 	}
 	named := strings.Join(rejected[:min(len(rejected), maxRulesNamed)], ", ")
 	if more := len(rejected) - maxRulesNamed; more > 0 {
 		named += fmt.Sprintf(" and %d more", more)
 	}
 	return condition(kind, false, v1alpha1.ReasonRulesRejected, fmt.Sprintf(
-		"%d of %s rejected: %s; status.rules.rejections says why", len(rejected), count(len(o.Verdicts), "selected AlertRule"), named))
+		"%d of %s rejected: %s; status.rules.rejections says why", len(rejected), o.rulesSelected(" selected "), named))
+}
+
+// rulesSelected counts what a server selects by kind, the word between number and kind.
+func (o Server) rulesSelected(word string) string {
+	counted := func(n int, kind string) string {
+		return strings.Replace(count(n, kind), " ", word, 1)
+	}
+	if len(o.Foreign) == 0 {
+		return counted(len(o.Verdicts), kindAlertRule)
+	}
+	foreign := counted(len(o.Foreign), kindPrometheusRule)
+	if len(o.Verdicts) == 0 {
+		return foreign
+	}
+	return counted(len(o.Verdicts), kindAlertRule) + " and " + foreign
 }

@@ -235,7 +235,7 @@ func TestRejectedRules(t *testing.T) {
 	wantConditions(t, []string{"Ready True Ready: 1 replica, revision 3 loaded", loaded3, allUp,
 		"RulesAccepted False RulesRejected: 1 of 2 selected AlertRules rejected: a/bad; status.rules.rejections says why"}, got.Conditions)
 	want := v1alpha1.RulesStatus{Selected: 2, Rejected: 1, Loaded: 5, Rejections: []v1alpha1.Rejection{
-		{Namespace: "a", Name: "bad", Message: "spec.groups[g]: no (its last good version stays loaded)"},
+		{Kind: "AlertRule", Namespace: "a", Name: "bad", Message: "spec.groups[g]: no (its last good version stays loaded)"},
 	}}
 	if diff := cmp.Diff(want, got.Rules); diff != "" {
 		t.Error(diff)
