@@ -1,6 +1,8 @@
 package promconfig
 
 import (
+	"fmt"
+
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 	"github.com/hearth-monitoring/hearth/internal/stack"
 )
@@ -56,6 +58,20 @@ func alertingOf(s *stack.Stack) *alerting {
 		out.Alertmanagers = append(out.Alertmanagers, one)
 	}
 	return out
+}
+
+// ownAlertmanager is the job by which a server pulls from its own Alertmanager, at the names to which it sends: where alerts went
+// is asked of Prometheus like everything else. No discovery, and so no grant, is needed for that.
+func ownAlertmanager(s *stack.Stack) scrapeConfig {
+	job := scrapeConfig{JobName: stack.JobAlertmanager}
+	for i, host := range s.Alertmanager.Hosts(s.Namespace) {
+		pod := fmt.Sprintf("%s-%d", s.Alertmanager.Names.Base, i)
+		job.StaticConfigs = append(job.StaticConfigs, staticConfig{
+			Targets: []string{fmt.Sprintf("%s:%d", host, stack.AlertmanagerPort)},
+			Labels:  map[string]string{"instance": s.Namespace + "/" + pod, "namespace": s.Namespace, "pod": pod},
+		})
+	}
+	return job
 }
 
 // withoutReplica takes the label away by which replicas of a server differ, and only that: an alert that both of them raise

@@ -130,6 +130,9 @@ func encode(s *stack.Stack) ([]byte, error) {
 	if sends(s) {
 		c.RuleFiles = append(c.RuleFiles, replica.WatchdogFile)
 	}
+	if s.Alertmanager != nil {
+		c.ScrapeConfigs = append(c.ScrapeConfigs, ownAlertmanager(s))
+	}
 	for _, exporter := range s.Exporters {
 		c.ScrapeConfigs = append(c.ScrapeConfigs, nodeExporter(exporter))
 	}

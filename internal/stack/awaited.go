@@ -14,8 +14,11 @@ type Awaited struct {
 	Why string
 }
 
-// JobSelf is the job by which a server pulls from itself.
-const JobSelf = "prometheus"
+// The jobs by which a server pulls from itself and from its own Alertmanager.
+const (
+	JobSelf         = "prometheus"
+	JobAlertmanager = "alertmanager"
+)
 
 // Awaited are the jobs that ought to have targets. That one has none is nothing that Prometheus would speak of.
 func (s *Stack) Awaited() []Awaited {
