@@ -57,12 +57,12 @@ func alertsSent() []panel {
 
 func alertsTold() []panel {
 	return []panel{
-		graph("Notifications", "That were sent, by kind of receiver. Each of a pair or of three Alertmanagers may send; only one does.", count,
-			query(`sum by (integration) (increase(alertmanager_notifications_total{MATCH}[$__rate_interval])) > 0`, "{{integration}}")).none("none"),
-		graph("Notifications that failed", "By kind of receiver and reason. status.alertmanager.failing of the PrometheusServer has the receiver's own words.", count,
-			query(`sum by (integration, reason) (increase(alertmanager_notifications_failed_total{MATCH}[$__rate_interval])) > 0`, "{{integration}} {{reason}}")).none("none").limit(anyIsBad()),
+		graph("Notifications", "That were sent, by receiver. Each of three Alertmanagers may send; only one does.", count,
+			query(`sum by (receiver_name, integration) (increase(alertmanager_notifications_total{MATCH}[$__rate_interval]))`, "{{receiver_name}} {{integration}}")).none("none"),
+		graph("Notifications that failed", "By receiver and reason. status.alertmanager.failing of the PrometheusServer has the receiver's own words.", count,
+			query(`sum by (receiver_name, integration, reason) (increase(alertmanager_notifications_failed_total{MATCH}[$__rate_interval])) > 0`, "{{receiver_name}} {{integration}} {{reason}}")).none("none").limit(anyIsBad()),
 		graph("How long a receiver takes", "The 99th percentile of a request to it.", seconds,
-			query(`histogram_quantile(0.99, sum by (le, integration) (rate(alertmanager_notification_latency_seconds_bucket{MATCH}[$__rate_interval])))`, "{{integration}}")).none("none"),
+			query(`histogram_quantile(0.99, sum by (le, receiver_name, integration) (rate(alertmanager_notification_latency_seconds_bucket{MATCH}[$__rate_interval])))`, "{{receiver_name}} {{integration}}")).none("none"),
 		graph("Alerts held", "By each Alertmanager: active are told, suppressed are silenced or inhibited. All of a set hold the same.", count,
 			query(`sum by (instance, state) (alertmanager_alerts{MATCH})`, "{{instance}} {{state}}")),
 		graph("Silences", "That somebody has set.", count, query(`max by (state) (alertmanager_silences{MATCH})`, "{{state}}")),

@@ -33,8 +33,10 @@ type notification struct {
 
 // notified is an alert in a notification.
 type notified struct {
-	Status string
-	Labels map[string]string
+	Status      string
+	Labels      map[string]string
+	Annotations map[string]string
+	StartsAt    time.Time
 }
 
 // newHook listens where the cluster's pods find this machine, or skips the test.
