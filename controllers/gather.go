@@ -31,6 +31,9 @@ func (r *PrometheusServerReconciler) gather(ctx context.Context, ps *v1alpha1.Pr
 	if r.Operator != nil {
 		in.Operator = r.Operator()
 	}
+	if ps.Spec.Grafana != nil {
+		in.Dashboards = r.shipped.dashboards()
+	}
 	if in.Published.Manifest, err = r.published(ctx, ps, known); err != nil {
 		return stack.Inputs{}, err
 	}

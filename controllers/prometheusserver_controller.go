@@ -48,8 +48,12 @@ type PrometheusServerReconciler struct {
 	Operator     func() stack.Operator
 	OperatorNews <-chan event.GenericEvent
 
-	memory memory
-	looked looked
+	// Existing tells Grafanas that others run; nil: SetupWithManager makes one.
+	Existing *ExistingGrafanas
+
+	memory  memory
+	looked  looked
+	shipped shipped
 }
 
 // +kubebuilder:rbac:groups=monitoring.hearth.dev,resources=prometheusservers;nodeexporters;alertrules,verbs=get;list;watch
@@ -139,6 +143,7 @@ func (r *PrometheusServerReconciler) reconcile(ctx context.Context, ps *v1alpha1
 	if err != nil {
 		return nil, err
 	}
+	r.grafana(ctx, s, observed)
 	return observed, aerr
 }
 
@@ -266,6 +271,9 @@ func asClientObjects(objects []manifests.Object) []client.Object {
 
 // SetupWithManager watches what a server is made from, what it is made of, and what its replicas report.
 func (r *PrometheusServerReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	if r.Existing == nil {
+		r.Existing = NewExistingGrafanas()
+	}
 	all := every(r, &v1alpha1.PrometheusServerList{})
 	ofRule := handler.EnqueueRequestsFromMapFunc(r.serversOfRule)
 	touch := func(client.Object) { r.Verdicts.Touch() }
@@ -281,7 +289,8 @@ func (r *PrometheusServerReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&rbacv1.RoleBinding{}, ofBinding()).
 		Watches(&corev1.PersistentVolumeClaim{}, byLabel(stack.LabelServer)).
 		WatchesRawSource(source.Channel(r.Verdicts.Events(), ofRule)).
-		WatchesRawSource(source.Channel(r.Replicas.Events(), &handler.EnqueueRequestForObject{}))
+		WatchesRawSource(source.Channel(r.Replicas.Events(), &handler.EnqueueRequestForObject{})).
+		WatchesRawSource(source.Channel(r.Existing.Events(), &handler.EnqueueRequestForObject{}))
 	if r.Monitors != nil {
 		b = b.WatchesRawSource(source.Channel(r.Monitors.Events(), r.monitoring()))
 	}
@@ -291,7 +300,7 @@ func (r *PrometheusServerReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	for _, typ := range ownedTypes() {
 		b = b.Owns(typ)
 	}
-	return b.Complete(r)
+	return errors.Join(b.Complete(r), r.Existing.SetupWithManager(mgr))
 }
 
 // monitoring are the servers that select monitors or PrometheusRules.

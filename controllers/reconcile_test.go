@@ -44,7 +44,7 @@ func operator(ctx context.Context) func(manager.Manager) error {
 			mgr.Add(monitors),
 			(&PrometheusServerReconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Events: recorder,
 				Images: images, Replicas: NewReplicas(ctx), Ledger: ledger, Verdicts: verdicts, Namespaces: namespaces, Alerts: alerts, Routes: routes,
-				Monitors: monitors}).SetupWithManager(mgr),
+				Monitors: monitors, Existing: quick()}).SetupWithManager(mgr),
 			(&NodeExporterReconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Events: recorder, Images: images}).SetupWithManager(mgr),
 			(&AlertRuleReconciler{Client: mgr.GetClient(), Events: recorder, Ledger: ledger, Verdicts: verdicts, Namespaces: namespaces,
 				Metrics: NewMetrics(prometheus.NewRegistry()), Alerts: alerts, Routes: routes, Tests: NewTests(ctx)}).SetupWithManager(mgr),

@@ -48,16 +48,14 @@ func TestRoutesReachTheStatus(t *testing.T) {
 	}})
 
 	// Without that receiver all is in force.
-	c.get(t, "rules", ar)
-	ar.Spec.Receivers = ar.Spec.Receivers[:1]
-	must(t, c.api.Update(t.Context(), ar))
+	change(t, c, "rules", ar, func(ar *v1alpha1.AlertRule) { ar.Spec.Receivers = ar.Spec.Receivers[:1] })
 	// But for that no Alertmanager runs here, which could have loaded it.
 	c.routed(t, "rules", "False", "the Alertmanager has not loaded revision", nil)
 
 	// The server's receiver gets another name, and nobody has touched the AlertRule.
-	c.get(t, "main", ps)
-	ps.Spec.Alerting.Receivers[0].Name, ps.Spec.Alerting.Route.Receiver = "other", "other"
-	must(t, c.api.Update(t.Context(), ps))
+	change(t, c, "main", ps, func(ps *v1alpha1.PrometheusServer) {
+		ps.Spec.Alerting.Receivers[0].Name, ps.Spec.Alerting.Route.Receiver = "other", "other"
+	})
 	c.routed(t, "rules", "False", "receiver pager is unknown", []v1alpha1.AlertRoute{{
 		Server: here, Group: "g", Alert: "A", Receivers: []v1alpha1.RoutedReceiver{
 			{Receiver: c.namespace + "/team", When: `severity="critical"`},
@@ -66,9 +64,7 @@ func TestRoutesReachTheStatus(t *testing.T) {
 	}})
 
 	// A server without an Alertmanager routes nothing.
-	c.get(t, "main", ps)
-	ps.Spec.Alerting = nil
-	must(t, c.api.Update(t.Context(), ps))
+	change(t, c, "main", ps, func(ps *v1alpha1.PrometheusServer) { ps.Spec.Alerting = nil })
 	c.routed(t, "rules", "False", "has no Alertmanager of its own", []v1alpha1.AlertRoute{})
 }
 

@@ -157,6 +157,18 @@ func (c *cluster) get(t *testing.T, name string, into client.Object) bool {
 	return err == nil
 }
 
+// change reads an object, edits it and writes it, as often as somebody else is quicker.
+func change[T client.Object](t *testing.T, c *cluster, name string, obj T, edit func(T)) {
+	t.Helper()
+	eventually(t, func() error {
+		if err := c.api.Get(t.Context(), client.ObjectKey{Namespace: c.namespace, Name: name}, obj); err != nil {
+			return err
+		}
+		edit(obj)
+		return c.api.Update(t.Context(), obj)
+	})
+}
+
 // caughtUp waits until the manager's cache has the objects as the API server has them now, existing or not.
 func (c *cluster) caughtUp(t *testing.T, objects ...client.Object) {
 	t.Helper()

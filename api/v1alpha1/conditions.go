@@ -95,4 +95,10 @@ const (
 
 	ReasonGrafanaNotReady = "GrafanaNotReady"
 	ReasonKindsMissing    = "KindsMissing"
+	// What can be the matter with an existing Grafana.
+	ReasonUnreachable  = "Unreachable"
+	ReasonUnauthorized = "Unauthorized"
+	ReasonNotGranted   = "NotGranted"
+	ReasonConflict     = "Conflict"
+	ReasonRefused      = "Refused"
 )

@@ -252,17 +252,26 @@ func (c *Client) clean(text string) string {
 	return text
 }
 
-// reason is why there was no answer, without the URL, which whoever tells it names anyway.
+// reason is why there was no answer, without the URL, which whoever tells it names anyway, and without what is another each
+// time, such as the port from which it was asked: the text goes into a status.
 func reason(err error) string {
 	var wrapped *url.Error
+	var lookup *net.DNSError
+	var op *net.OpError
+	timeout := errors.Is(err, context.DeadlineExceeded)
 	if errors.As(err, &wrapped) {
-		if wrapped.Timeout() {
-			return "it does not answer in time"
-		}
+		timeout = timeout || wrapped.Timeout()
 		err = wrapped.Err
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
+	switch {
+	case errors.As(err, &lookup) && lookup.IsNotFound:
+		return "there is no host " + lookup.Name
+	case errors.As(err, &lookup):
+		return "looking up " + lookup.Name + " fails"
+	case timeout:
 		return "it does not answer in time"
+	case errors.As(err, &op) && op.Addr != nil:
+		return fmt.Sprintf("%s %s: %v", op.Op, op.Addr, op.Err)
 	}
 	return err.Error()
 }

@@ -39,6 +39,8 @@ type Server struct {
 	Withheld []stack.Withheld
 	// Alerts is where its alerts should go.
 	Alerts AlertPath
+	// ExistingGrafana is what became of telling one that others run, nil where none is declared.
+	ExistingGrafana *ExistingGrafana
 	// Asking is true while a pod that is ready has not had the time to report. A status would be premature.
 	Asking bool
 
@@ -95,6 +97,7 @@ func OfServer(ps *v1alpha1.PrometheusServer, observed *Server, err error) v1alph
 	out.Conditions = append(out.Conditions, monitorsConditions(o)...)
 	out.Conditions = append(out.Conditions, alertPathCondition(o.Pods, o.Alerts)...)
 	out.Conditions = append(out.Conditions, alertmanagerConditions(ps, o.Alertmanager)...)
+	out.Conditions = append(out.Conditions, existingGrafanaConditions(ps, o.ExistingGrafana)...)
 	return out
 }
 

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -73,6 +74,16 @@ type org struct {
 func New() *Server {
 	s := &Server{orgs: map[int64]*org{}, tokens: map[string]account{}}
 	s.Server = httptest.NewServer(s)
+	return s
+}
+
+// NewAt starts one that answers at a listener, where others than this process find it.
+func NewAt(listener net.Listener) *Server {
+	s := &Server{orgs: map[int64]*org{}, tokens: map[string]account{}}
+	s.Server = httptest.NewUnstartedServer(s)
+	_ = s.Listener.Close()
+	s.Listener = listener
+	s.Start()
 	return s
 }
 
