@@ -47,7 +47,7 @@ deploy: $(CLUSTER) $(IMAGE) ## Deploy the kinds and the operator (IMG=IMAGE on a
 	@hack/cluster.sh deploy
 
 .PHONY: samples
-samples: $(CLUSTER) ## Declare a NodeExporter, a PrometheusServer and an AlertRule, and wait for them
+samples: $(CLUSTER) ## Declare config/samples, and wait until all of it works
 	@hack/cluster.sh samples
 
 .PHONY: uninstall

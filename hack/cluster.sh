@@ -85,20 +85,39 @@ await() {
   kube -n "$2" wait --for="condition=$4" --timeout="$1s" "$3" > /dev/null || explain
 }
 
+# config/samples, with the image that runs in the place of the released one; without IMG, that of the operator.
+samples_render() {
+  local image=${IMG:-}
+  if [[ -z $image ]]; then
+    image=$(kube -n hearth-system get deployment hearth -o 'jsonpath={.spec.template.spec.containers[0].image}')
+  fi
+  $KUSTOMIZE build config/samples | sed -E "s|hearth-monitoring/hearth:[A-Za-z0-9._-]+|$image|"
+}
+
 samples() {
+  local rule
   say "declaring config/samples"
-  kube apply -k config/samples
+  samples_render | kube apply -f -
+  if kube get customresourcedefinition servicemonitors.monitoring.coreos.com > /dev/null 2>&1; then
+    kube apply -f config/samples/servicemonitor.yaml
+  fi
   await 300 node-exporter nodeexporter/node Ready
   await 300 monitoring prometheusserver/main Ready
-  await 120 monitoring alertrule/watchdog-and-nodes Ready
-  await 120 monitoring prometheusserver/main TargetsHealthy
-  await 120 node-exporter nodeexporter/node Scraped
-  # The Watchdog always fires, from the first evaluation on.
-  for _ in {1..60}; do
-    [[ $(kube -n monitoring get prometheusserver main -o 'jsonpath={.status.alerts.firing}') =~ ^[1-9] ]] && return
-    sleep 1
+  for rule in $(kube -n monitoring get alertrules -o name); do
+    await 120 monitoring "$rule" Ready
   done
-  echo "The Watchdog does not fire yet." >&2
+  await 120 shop deployment/till Available
+  await 120 node-exporter nodeexporter/node Scraped
+  await 120 monitoring prometheusserver/main RulesAccepted
+  await 120 monitoring prometheusserver/main MonitorsAccepted
+  # A cluster of your own may have kubelets that sign their own certificates, or another DNS: that is told, and stops nothing.
+  if local_cluster; then
+    await 180 monitoring prometheusserver/main TargetsHealthy
+  elif ! kube -n monitoring wait --for=condition=TargetsHealthy --timeout=60s prometheusserver/main > /dev/null 2>&1; then
+    kube -n monitoring get prometheusserver main -o 'jsonpath={.status.conditions[?(@.type=="TargetsHealthy")].message}{"\n"}'
+  fi
+  # Hearth's own alert has gone all the way: from each server to each Alertmanager, and on.
+  await 180 monitoring prometheusserver/main AlertPathHealthy
 }
 
 # What somebody needs to see who waited in vain.
@@ -136,11 +155,14 @@ show() {
   echo "If nodes can't be reached from here: kubectl -n monitoring port-forward service/${service%% *} 9090:80"
 }
 
-# The three sample objects. Their namespaces stay, with whatever else is in them, and so do the claims with the samples.
+# The sample objects. Their namespaces stay, with whatever else is in them, and so do the claims with the samples.
 remove_samples() {
   say "removing the sample objects"
+  if kube get customresourcedefinition servicemonitors.monitoring.coreos.com > /dev/null 2>&1; then
+    kube delete --ignore-not-found -f config/samples/servicemonitor.yaml
+  fi
   kube delete --ignore-not-found -f config/samples/alertrule.yaml -f config/samples/prometheusserver.yaml \
-    -f config/samples/nodeexporter.yaml
+    -f config/samples/nodeexporter.yaml -f config/samples/workload.yaml -k config/monitoring
 }
 
 # Removing a kind removes every object of it, which is for their owners to do.
@@ -164,7 +186,7 @@ down() {
   fi
   remove_samples
   uninstall
-  echo "The namespaces monitoring and node-exporter are left, and in them the claims with the samples."
+  echo "The namespaces monitoring, node-exporter and shop are left, and in the first of them the claims with the samples."
 }
 
 kubeconfig() {
