@@ -42,6 +42,22 @@ type notified struct {
 // newHook listens where the cluster's pods find this machine, or skips the test.
 func newHook(t *testing.T) *hook {
 	t.Helper()
+	listener := listenForPods(t)
+	h := &hook{url: "http://" + listener.Addr().String(), came: map[string][]notification{}}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(func() {
+		_ = server.Close()
+		if t.Failed() {
+			t.Logf("what came to the receiver:\n%s", h)
+		}
+	})
+	return h
+}
+
+// listenForPods listens where the cluster's pods find this machine, or skips the test.
+func listenForPods(t *testing.T) net.Listener {
+	t.Helper()
 	if !kube.here {
 		t.Skip("SKIPPED: the pods of this cluster can't reach a receiver on this machine")
 	}
@@ -53,16 +69,7 @@ func newHook(t *testing.T) *hook {
 	must(t, probe.Close())
 	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	must(t, err)
-	h := &hook{url: "http://" + listener.Addr().String(), came: map[string][]notification{}}
-	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
-	go func() { _ = server.Serve(listener) }()
-	t.Cleanup(func() {
-		_ = server.Close()
-		if t.Failed() {
-			t.Logf("what came to the receiver:\n%s", h)
-		}
-	})
-	return h
+	return listener
 }
 
 // alertsPath is where an Alertmanager takes alerts: so the hook can be one, too.
