@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"sync"
@@ -18,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/clientcmd"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -82,14 +84,16 @@ func (b *bench) connect(ctx context.Context, kubeconfig string) error {
 	if err := b.metricsReader(ctx); err != nil {
 		return err
 	}
-	if err := b.until(ctx, 5*time.Minute, "the server is ready", b.ready); err != nil {
-		return err
-	}
-	if err := b.findPod(ctx); err != nil {
-		return err
-	}
 	b.seen, err = observe(ctx, b.api)
 	return err
+}
+
+// awake waits for the server's pod.
+func (b *bench) awake(ctx context.Context) error {
+	if err := b.until(ctx, 30*time.Minute, "the server is ready", b.ready); err != nil {
+		return err
+	}
+	return b.findPod(ctx)
 }
 
 // objects are a server that selects its whole namespace, and an account that may read metrics.
@@ -209,6 +213,52 @@ func (b *bench) fill(ctx context.Context, n int) error {
 	return b.until(ctx, 30*time.Minute, fmt.Sprintf("%d rules are loaded", n*b.perObject), func(ctx context.Context) error {
 		return b.hasLoaded(ctx, n*b.perObject)
 	})
+}
+
+// fillAsleep makes them while the server has no pod.
+func (b *bench) fillAsleep(ctx context.Context, n int) error {
+	if err := b.scale(ctx, 0); err != nil {
+		return err
+	}
+	if err := b.makeRules(ctx, n); err != nil {
+		return err
+	}
+	if err := b.until(ctx, 30*time.Minute, fmt.Sprintf("%d rules are published", n*b.perObject), func(context.Context) error {
+		if rules := b.seen.published().Rules; rules != n*b.perObject {
+			return fmt.Errorf("%d rules are published", rules)
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	if err := b.scale(ctx, 1); err != nil {
+		return err
+	}
+	if err := b.awake(ctx); err != nil {
+		return err
+	}
+	return b.fill(ctx, n)
+}
+
+func (b *bench) scale(ctx context.Context, replicas int32) error {
+	ps := &v1alpha1.PrometheusServer{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: server}}
+	return b.api.Patch(ctx, ps, client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"spec":{"replicas":%d}}`, replicas)))
+}
+
+// settled fails until nothing was written for a while: the statuses of ten thousand AlertRules take their time.
+func (b *bench) settled() func(context.Context) error {
+	const quiet = 10 * time.Second
+	last, since := b.seen.written(), time.Now()
+	return func(context.Context) error {
+		now := b.seen.written()
+		if !maps.Equal(last, now) {
+			last, since = now, time.Now()
+		}
+		if time.Since(since) < quiet {
+			return fmt.Errorf("written so far: %v", now)
+		}
+		return nil
+	}
 }
 
 // hasLoaded fails until a revision with so many rules is loaded.

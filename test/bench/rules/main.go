@@ -32,6 +32,7 @@ type options struct {
 	burst      int
 	idle       int
 	keep       bool
+	asleep     bool
 }
 
 func main() {
@@ -45,6 +46,7 @@ func main() {
 	fs.IntVar(&o.changes, "changes", 100, "edits at each size, and half as many creations and deletions")
 	fs.IntVar(&o.burst, "burst", 2000, "AlertRules made at once, after the first size; 0 leaves that out")
 	fs.IntVar(&o.idle, "idle", 60, "seconds during which nothing happens and nothing may be written, at each size")
+	fs.BoolVar(&o.asleep, "asleep", false, "make the AlertRules of each size while the server has no pod, which would load every part of ten thousand")
 	fs.BoolVar(&o.keep, "keep", false, "leave the namespace as it is at the end")
 	_ = fs.Parse(os.Args[1:]) // ExitOnError
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -85,10 +87,20 @@ func run(ctx context.Context, o options) error {
 }
 
 func (b *bench) run(ctx context.Context, o options, sizes []int) error {
+	fill := b.fillAsleep
+	if !o.asleep {
+		fill = b.fill
+		if err := b.awake(ctx); err != nil {
+			return err
+		}
+	}
 	pod := b.pod.UID
 	for i, n := range sizes {
-		if err := b.fill(ctx, n); err != nil {
+		if err := fill(ctx, n); err != nil {
 			return fmt.Errorf("make %d AlertRules: %w", n, err)
+		}
+		if o.asleep {
+			pod = b.pod.UID
 		}
 		if err := b.measure(ctx, o, n); err != nil {
 			return fmt.Errorf("with %d AlertRules: %w", n, err)

@@ -60,7 +60,7 @@ func (b *bench) measure(ctx context.Context, o options, n int) error {
 		return err
 	}
 	// The statuses follow when everything is loaded.
-	if err := sleep(ctx, 5*time.Second); err != nil {
+	if err := b.until(ctx, time.Minute, "nothing is written", b.settled()); err != nil {
 		return err
 	}
 	after, err := b.costs(ctx)
@@ -80,7 +80,7 @@ func (b *bench) measure(ctx context.Context, o options, n int) error {
 
 // idle fails if anything is written while nothing happens.
 func (b *bench) idle(ctx context.Context, seconds int) error {
-	if err := sleep(ctx, 10*time.Second); err != nil {
+	if err := b.until(ctx, 30*time.Minute, "nothing is written", b.settled()); err != nil {
 		return err
 	}
 	before := b.seen.written()
