@@ -8,7 +8,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/hearth-monitoring/hearth/internal/amconfig"
 	"github.com/hearth-monitoring/hearth/internal/bundle"
@@ -92,7 +91,7 @@ func alertmanagerContainer(s *stack.Stack) corev1.Container {
 			FailureThreshold: 3,
 		},
 		LivenessProbe: &corev1.Probe{
-			ProbeHandler:     corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromString(webPortName)}},
+			ProbeHandler:     listens(),
 			PeriodSeconds:    10,
 			TimeoutSeconds:   3,
 			FailureThreshold: 6,

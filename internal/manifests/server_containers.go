@@ -52,6 +52,15 @@ func prometheusContainer(s *stack.Stack) corev1.Container {
 		Resources: s.Scheduling.Resources,
 		// The kubelet has neither the password nor a name that fits the certificate, so only the reloader, which has both,
 		// can ask. Being alive is another matter: it must not depend on a second container.
+		//
+		// Prometheus parses every rule before it listens, a minute for a hundred thousand of them, and nothing that it could do for
+		// being killed meanwhile would make it quicker.
+		StartupProbe: &corev1.Probe{
+			ProbeHandler:     listens(),
+			PeriodSeconds:    1,
+			TimeoutSeconds:   1,
+			FailureThreshold: 3600,
+		},
 		ReadinessProbe: &corev1.Probe{
 			ProbeHandler:     httpGet("/ready", replica.Port),
 			PeriodSeconds:    5,
@@ -59,7 +68,7 @@ func prometheusContainer(s *stack.Stack) corev1.Container {
 			FailureThreshold: 3,
 		},
 		LivenessProbe: &corev1.Probe{
-			ProbeHandler:     corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromString(webPortName)}},
+			ProbeHandler:     listens(),
 			PeriodSeconds:    10,
 			TimeoutSeconds:   3,
 			FailureThreshold: 6,
@@ -70,6 +79,11 @@ func prometheusContainer(s *stack.Stack) corev1.Container {
 			{Name: configVolume, MountPath: configDir, ReadOnly: true},
 		}, slices.Concat(webMounts(s, true), grantedMounts(s, true), secretsMounts(s.Alertmanagers.Secrets, alertmanagersVolume, promconfig.AlertmanagerSecretsDir))...),
 	}
+}
+
+// listens asks whether somebody does on the server's port.
+func listens() corev1.ProbeHandler {
+	return corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromString(webPortName)}}
 }
 
 // reloaderContainer is a sidecar: it starts before Prometheus, which waits for its startup probe and so for the first
