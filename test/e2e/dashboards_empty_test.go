@@ -3,7 +3,6 @@ package e2e
 // What may have no answer on the ground of TestDashboards, and why. Each entry is checked: see (*asked).entry.
 
 const (
-	noStateMetrics = "the image of kube-state-metrics can't be had here, so this ground has none"
 	noCluster      = "nobody sends to this server, so its series have no label cluster"
 	nothingWrong   = "nothing is wrong"
 	oneAlone       = "an Alertmanager alone has no cluster"
@@ -14,62 +13,37 @@ const (
 
 // emptyPanels are of dashboards, by uid, panel and letter of the query, or variable.
 var emptyPanels = map[string]expected{
-	"hearth-nodes: $cluster":                        {noCluster, never},
-	"hearth-node: $cluster":                         {noCluster, never},
-	"hearth-workloads: $cluster":                    {noCluster, never},
-	"hearth-alerts: $cluster":                       {noCluster, never},
-	"hearth-prometheus: $cluster":                   {noCluster, never},
-	"hearth-operator: $cluster":                     {noCluster, never},
-	"hearth-node: Temperature A":                    {noSuchHardware, sometimes},
-	"hearth-workloads: Held back A":                 {"no container has to have a CPU limit", sometimes},
-	"hearth-workloads: Pods B":                      {noStateMetrics, never},
-	"hearth-workloads: Pods D":                      {noStateMetrics, never},
-	"hearth-workloads: Pods E":                      {noStateMetrics, never},
-	"hearth-workloads: Pods not ready A":            {noStateMetrics, never},
-	"hearth-workloads: Replicas that are missing A": {noStateMetrics, never},
-	"hearth-workloads: Replicas that are missing B": {noStateMetrics, never},
-	"hearth-workloads: Replicas that are missing C": {noStateMetrics, never},
-	"hearth-workloads: Restarts A":                  {noStateMetrics, never},
-	"hearth-workloads: Waiting, and why A":          {noStateMetrics, never},
-	"hearth-workloads: Written to disk A":           {"the local node's cgroups do not count what is written", sometimes},
-	"hearth-alerts: Members of the cluster A":       {oneAlone, never},
-	"hearth-alerts: Notifications that failed A":    {nothingWrong, faults},
-	"hearth-prometheus: Targets down A":             {nothingWrong, faults},
-	"hearth-operator: Time of the webhook A":        {"the webhook leaves out the namespaces of these tests, but for one of them", sometimes},
+	"hearth-nodes: $cluster":                     {noCluster, never},
+	"hearth-node: $cluster":                      {noCluster, never},
+	"hearth-workloads: $cluster":                 {noCluster, never},
+	"hearth-alerts: $cluster":                    {noCluster, never},
+	"hearth-prometheus: $cluster":                {noCluster, never},
+	"hearth-operator: $cluster":                  {noCluster, never},
+	"hearth-node: Temperature A":                 {noSuchHardware, sometimes},
+	"hearth-workloads: Held back A":              {"no container has to have a CPU limit", sometimes},
+	"hearth-workloads: Restarts A":               {nothingWrong, faults},
+	"hearth-workloads: Written to disk A":        {"the local node's cgroups do not count what is written", sometimes},
+	"hearth-alerts: Members of the cluster A":    {oneAlone, never},
+	"hearth-alerts: Notifications that failed A": {nothingWrong, faults},
+	"hearth-prometheus: Targets down A":          {nothingWrong, faults},
+	"hearth-operator: Time of the webhook A":     {"the webhook leaves out the namespaces of these tests, but for one of them", sometimes},
 }
 
 // emptyRules are selectors of the shipped rules, and what they record, by the name of the AlertRule.
 var emptyRules = map[string]expected{
-	`alertmanager: alertmanager_cluster_members{job="alertmanager"}`:                                                                     {oneAlone, never},
-	`alertmanager: job_integration:alertmanager_notifications_failed:ratio_rate5m`:                                                       {"while nobody is told nothing can fail", sometimes},
-	`kubernetes: coredns_dns_responses_total{job="coredns",rcode="SERVFAIL"}`:                                                            {nothingWrong, faults},
-	`hardware: node_bonding_active{job="node-exporter"}`:                                                                                 {noSuchHardware, sometimes},
-	`hardware: node_bonding_slaves{job="node-exporter"}`:                                                                                 {noSuchHardware, sometimes},
-	`hardware: node_edac_correctable_errors_total{job="node-exporter"}`:                                                                  {noSuchHardware, sometimes},
-	`hardware: node_edac_uncorrectable_errors_total{job="node-exporter"}`:                                                                {noSuchHardware, sometimes},
-	`hardware: node_hwmon_temp_celsius{job="node-exporter"}`:                                                                             {noSuchHardware, sometimes},
-	`hardware: node_hwmon_temp_crit_celsius{job="node-exporter"}`:                                                                        {noSuchHardware, sometimes},
-	`hardware: node_md_disks_required{job="node-exporter"}`:                                                                              {noSuchHardware, sometimes},
-	`hardware: node_md_disks{job="node-exporter",state="active"}`:                                                                        {noSuchHardware, sometimes},
-	`hardware: node_systemd_unit_state{job="node-exporter",state="failed"}`:                                                              {noSystemd, never},
-	`kubernetes: apiserver_request_total{code=~"5..",job="apiserver"}`:                                                                   {nothingWrong, faults},
-	`workloads: kube_daemonset_status_desired_number_scheduled{job="kube-state-metrics"}`:                                                {noStateMetrics, never},
-	`workloads: kube_daemonset_status_number_available{job="kube-state-metrics"}`:                                                        {noStateMetrics, never},
-	`workloads: kube_deployment_spec_replicas{job="kube-state-metrics"}`:                                                                 {noStateMetrics, never},
-	`workloads: kube_deployment_status_replicas_available{job="kube-state-metrics"}`:                                                     {noStateMetrics, never},
-	`workloads: kube_job_failed{condition="true",job="kube-state-metrics"}`:                                                              {noStateMetrics, never},
-	`workloads: kube_node_status_condition{condition="Ready",job="kube-state-metrics",status="true"}`:                                    {noStateMetrics, never},
-	`workloads: kube_node_status_condition{condition=~"MemoryPressure|DiskPressure|PIDPressure",job="kube-state-metrics",status="true"}`: {noStateMetrics, never},
-	`workloads: kube_pod_container_resource_requests{job="kube-state-metrics",resource="cpu"}`:                                           {noStateMetrics, never},
-	`workloads: kube_pod_container_resource_requests{job="kube-state-metrics",resource="memory"}`:                                        {noStateMetrics, never},
-	`workloads: kube_pod_container_status_waiting_reason{job="kube-state-metrics",reason="CrashLoopBackOff"}`:                            {noStateMetrics, never},
-	`workloads: kube_pod_status_phase{job="kube-state-metrics",phase=~"Pending|Running"}`:                                                {noStateMetrics, never},
-	`workloads: kube_pod_status_phase{job="kube-state-metrics",phase=~"Pending|Running|Unknown"}`:                                        {noStateMetrics, never},
-	`workloads: kube_pod_status_ready{condition="true",job="kube-state-metrics"}`:                                                        {noStateMetrics, never},
-	`workloads: kube_statefulset_replicas{job="kube-state-metrics"}`:                                                                     {noStateMetrics, never},
-	`workloads: kube_statefulset_status_replicas_ready{job="kube-state-metrics"}`:                                                        {noStateMetrics, never},
-	`workloads: namespace_cpu:kube_pod_container_resource_requests:sum`:                                                                  {noStateMetrics, never},
-	`workloads: namespace_memory:kube_pod_container_resource_requests:sum`:                                                               {noStateMetrics, never},
+	`alertmanager: alertmanager_cluster_members{job="alertmanager"}`:               {oneAlone, never},
+	`alertmanager: job_integration:alertmanager_notifications_failed:ratio_rate5m`: {"while nobody is told nothing can fail", sometimes},
+	`kubernetes: coredns_dns_responses_total{job="coredns",rcode="SERVFAIL"}`:      {nothingWrong, faults},
+	`hardware: node_bonding_active{job="node-exporter"}`:                           {noSuchHardware, sometimes},
+	`hardware: node_bonding_slaves{job="node-exporter"}`:                           {noSuchHardware, sometimes},
+	`hardware: node_edac_correctable_errors_total{job="node-exporter"}`:            {noSuchHardware, sometimes},
+	`hardware: node_edac_uncorrectable_errors_total{job="node-exporter"}`:          {noSuchHardware, sometimes},
+	`hardware: node_hwmon_temp_celsius{job="node-exporter"}`:                       {noSuchHardware, sometimes},
+	`hardware: node_hwmon_temp_crit_celsius{job="node-exporter"}`:                  {noSuchHardware, sometimes},
+	`hardware: node_md_disks_required{job="node-exporter"}`:                        {noSuchHardware, sometimes},
+	`hardware: node_md_disks{job="node-exporter",state="active"}`:                  {noSuchHardware, sometimes},
+	`hardware: node_systemd_unit_state{job="node-exporter",state="failed"}`:        {noSystemd, never},
+	`kubernetes: apiserver_request_total{code=~"5..",job="apiserver"}`:             {nothingWrong, faults},
 }
 
 // absentHere are series for people's dashboards that this machine does not have.

@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"github.com/prometheus/prometheus/promql/parser"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
@@ -32,7 +34,8 @@ func TestDashboards(t *testing.T) {
 	ne := g.exporter()
 	// Three of those that are off by default, for which Node Exporter Full asks as well.
 	ne.Spec.Collectors = &v1alpha1.Collectors{Enable: []v1alpha1.CollectorName{"processes", "interrupts", "tcpstat"}}
-	g.create(ne, ps)
+	always := g.rule("always", v1alpha1.Rule{Alert: "Always", Expr: "vector(1)", Labels: map[string]string{"severity": "warning"}})
+	g.create(append(g.stateMetrics(), ne, ps, always)...)
 	for _, ar := range shipped {
 		g.create(ar)
 	}
@@ -53,6 +56,7 @@ func (g *ground) watched(hook *hook) *v1alpha1.PrometheusServer {
 	ps := g.server()
 	ps.Spec.Targets.Kubernetes = &v1alpha1.KubernetesTargets{
 		APIServer: &v1alpha1.APIServerTargets{}, Kubelets: &v1alpha1.KubeletTargets{}, CoreDNS: &v1alpha1.CoreDNSTargets{},
+		StateMetrics: &v1alpha1.StateMetrics{Shards: 1, NodeSelector: map[string]string{"no": "such"}},
 	}
 	ps.Spec.Targets.Operator = &v1alpha1.OperatorTargets{}
 	ps.Spec.Alerting = &v1alpha1.Alerting{
@@ -61,6 +65,43 @@ func (g *ground) watched(hook *hook) *v1alpha1.PrometheusServer {
 		Route:        &v1alpha1.Route{Receiver: "all", Grouping: v1alpha1.Grouping{GroupWait: "1s", GroupInterval: "2s"}},
 	}
 	return ps
+}
+
+// stateMetrics stands in for kube-state-metrics, whose image can't be had here. What it tells is of this ground's server, so that
+// it can be joined with what the kubelet tells, and of workloads that do not run as they should.
+func (g *ground) stateMetrics() []client.Object {
+	g.t.Helper()
+	pod := fmt.Sprintf(`namespace=%q,pod="prometheus-main-0"`, g.servers)
+	text := strings.NewReplacer("POD", pod, "NODE", kube.nodes[0]).Replace(`
+kube_pod_container_resource_requests{POD,container="prometheus",resource="cpu",node="NODE"} 0.1
+kube_pod_container_resource_requests{POD,container="prometheus",resource="memory",node="NODE"} 1e8
+kube_pod_container_resource_limits{POD,container="prometheus",resource="memory",node="NODE"} 1e9
+kube_pod_status_phase{POD,phase="Running"} 1
+kube_pod_status_phase{POD,phase="Pending"} 0
+kube_pod_status_ready{POD,condition="true"} 1
+kube_pod_status_ready{POD,condition="false"} 0
+kube_pod_container_status_restarts_total{POD,container="prometheus"} 0
+kube_pod_container_status_waiting_reason{namespace="shop",pod="till",container="web",reason="CrashLoopBackOff"} 1
+kube_deployment_spec_replicas{namespace="shop",deployment="till"} 2
+kube_deployment_status_replicas_available{namespace="shop",deployment="till"} 1
+kube_deployment_status_replicas_unavailable{namespace="shop",deployment="till"} 1
+kube_statefulset_replicas{namespace="shop",statefulset="store"} 2
+kube_statefulset_status_replicas_ready{namespace="shop",statefulset="store"} 1
+kube_daemonset_status_desired_number_scheduled{namespace="shop",daemonset="guard"} 2
+kube_daemonset_status_number_available{namespace="shop",daemonset="guard"} 1
+kube_daemonset_status_number_unavailable{namespace="shop",daemonset="guard"} 1
+kube_job_failed{namespace="shop",job_name="audit",condition="true"} 1
+kube_node_status_condition{node="NODE",condition="Ready",status="true"} 1
+kube_node_status_condition{node="NODE",condition="MemoryPressure",status="true"} 0
+`)
+	pods := standIn(operatorPod(g.t.Context()).Spec.Containers[0].Image, 8080, 8081)
+	pods.ObjectMeta = metav1.ObjectMeta{Namespace: g.servers, Name: "state-metrics-stand-in", Labels: map[string]string{
+		"app.kubernetes.io/name": "kube-state-metrics", "app.kubernetes.io/instance": "main",
+		"monitoring.hearth.dev/state-metrics": "main", "monitoring.hearth.dev/shard": "0",
+	}}
+	return []client.Object{
+		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: g.servers, Name: "text"}, Data: map[string]string{"state.prom": text}}, pods,
+	}
 }
 
 // shipped are the AlertRules of config/monitoring, for this ground.
@@ -179,8 +220,8 @@ func (a *asked) settle() {
 			must = append(must, name)
 		}
 	}
-	pending := must
-	eventually(a.t, 3*time.Minute, func() error {
+	pending, last := must, must
+	took := eventually(a.t, 3*time.Minute, func() error {
 		var missing []string
 		for name, n := range a.all(pending) {
 			if n == 0 {
@@ -191,6 +232,7 @@ func (a *asked) settle() {
 			return nil
 		}
 		slices.Sort(missing)
+		last = missing
 		text := fmt.Sprintf("%d of %d queries have no answer:", len(missing), len(must))
 		for _, name := range missing {
 			text += "\n" + name + "\n  " + a.queries[name].expr
@@ -198,7 +240,7 @@ func (a *asked) settle() {
 		return errors.New(text)
 	})
 	answered := a.all(may)
-	a.t.Logf("%d queries have an answer, %d may have none", len(must), len(may))
+	a.t.Logf("%d queries have an answer after %s, the last of them %v; %d may have none", len(must), took, last[:min(len(last), 5)], len(may))
 	for _, name := range slices.Sorted(maps.Keys(a.empty)) {
 		a.entry(name, a.empty[name], answered[name])
 	}
