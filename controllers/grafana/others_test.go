@@ -3,6 +3,7 @@ package grafana_test
 import (
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -115,5 +116,88 @@ func TestNothingElseIsTouched(t *testing.T) {
 	left := slices.Sorted(maps.Keys(after))
 	if len(left) != 3 || left[0] != "dashboard a-users-copy" || left[1] != "dashboard in-our-folder" {
 		t.Errorf("beside what was there before, there is %v; wanted the copy, the guest and their folder", left)
+	}
+}
+
+// Before version 11 a title could be there once in a folder, and to overwrite meant whichever dashboard had it.
+func TestADashboardOfTheSameTitle(t *testing.T) {
+	b := newBench(t)
+	b.server.SetMode(grafanatest.Mode{UniqueTitles: true})
+	wanted := b.desired.Dashboards
+	b.desired.Dashboards = wanted[1:]
+	b.sync()
+	b.server.Edit(1, func(o *grafanatest.Org) {
+		folder := o.Dashboard(wanted[1].UID).FolderUID
+		o.AddDashboard(grafanatest.Dashboard{UID: "theirs", FolderUID: folder, Model: map[string]any{"title": "Nodes"}})
+	})
+	before := b.snapshot()
+	b.desired.Dashboards = wanted
+	report, _ := b.sync()
+	if len(report.Conflicts) != 1 || !strings.Contains(report.Conflicts[0], "A dashboard with the same name in the folder already exists (Nodes)") {
+		t.Errorf("conflicts: %q", report.Conflicts)
+	}
+	if diff := cmp.Diff(before, b.snapshot()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A folder is removed with all that is in it, so it stays while anything is: by what a search finds, and by what is counted, since
+// one of them may be behind or not there.
+func TestAFolderWithAGuestStays(t *testing.T) {
+	guest := func(o *grafanatest.Org, folder string) {
+		o.AddDashboard(grafanatest.Dashboard{UID: "guest", FolderUID: folder, Model: map[string]any{"title": "Guest"}})
+	}
+	for name, test := range map[string]struct {
+		mode  grafanatest.Mode
+		guest func(o *grafanatest.Org, folder string)
+		stays bool
+	}{
+		"nobody":                   {guest: func(*grafanatest.Org, string) {}},
+		"a dashboard":              {guest: guest, stays: true},
+		"one that no search finds": {guest: guest, stays: true, mode: grafanatest.Mode{SearchBehind: true}},
+		"one that nothing counts":  {guest: guest, stays: true, mode: grafanatest.Mode{Fail: noCounts}},
+		"no counts and nobody":     {guest: func(*grafanatest.Org, string) {}, mode: grafanatest.Mode{Fail: noCounts}},
+		"an alert rule":            {guest: func(o *grafanatest.Org, folder string) { o.Folder(folder).AlertRules = 1 }, stays: true},
+		"a folder": {guest: func(o *grafanatest.Org, folder string) {
+			o.AddFolder(grafanatest.Folder{UID: "guest", Title: "Guest", ParentUID: folder})
+		}, stays: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.sync()
+			b.server.SetMode(test.mode)
+			folder := ""
+			b.server.Edit(1, func(o *grafanatest.Org) {
+				folder = o.Dashboard("hearth-nodes").FolderUID
+				test.guest(o, folder)
+			})
+			b.desired = grafana.Desired{}
+			report, _ := b.sync("hearth")
+			if is := slices.Contains(b.names(), "folder "+folder); is != test.stays || (len(report.Kept) > 0) != test.stays || !report.Clean() {
+				t.Errorf("the folder is there: %t; report %+v", is, report)
+			}
+		})
+	}
+}
+
+func noCounts(_, path string) (int, string) {
+	if strings.HasSuffix(path, "/counts") {
+		return http.StatusNotFound, "Not found"
+	}
+	return 0, ""
+}
+
+// A datasource that somebody made from ours, mark and all, has another uid, and is theirs.
+func TestACopiedDataSource(t *testing.T) {
+	b := newBench(t)
+	b.sync()
+	b.server.Edit(1, func(o *grafanatest.Org) {
+		o.AddDataSource(grafanatest.DataSource{UID: "theirs", Name: "Theirs", Type: "prometheus", JSONData: maps.Clone(o.DataSource("prometheus").JSONData)})
+	})
+	b.settled()
+	b.desired = grafana.Desired{}
+	b.sync("hearth")
+	if left := b.names(); !slices.Equal(left, []string{"datasource theirs"}) {
+		t.Errorf("left: %v", left)
 	}
 }
