@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -41,20 +42,47 @@ func (e *PendingError) Error() string {
 // comes back alone, never beside a real error. Claims of a StatefulSet are grown on the way; a *ClaimError says which one
 // could not.
 func (a *applier) apply(ctx context.Context, owner client.Object, desired []client.Object) error {
+	_, err := a.applyBeside(ctx, owner, desired, nil)
+	return err
+}
+
+// applyBeside is apply for two sets of children, of which the second must not keep anything of the first from being written:
+// what is wrong with it is the first error.
+func (a *applier) applyBeside(ctx context.Context, owner client.Object, desired, beside []client.Object) (besides, err error) {
 	if !owner.GetDeletionTimestamp().IsZero() {
-		return nil // the garbage collector is taking the children; making them anew would be a race with it
+		return nil, nil // the garbage collector is taking the children; making them anew would be a race with it
 	}
-	open, err := a.open(ctx, owner, desired)
+	all := slices.Concat(desired, beside)
+	open, err := a.open(ctx, owner, all)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	children, err := a.children(owner, open)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := a.look(ctx, owner, children); err != nil {
-		return err
+	var first, second []*child
+	for _, c := range children {
+		if slices.Contains(beside, c.wanted) {
+			second = append(second, c)
+		} else {
+			first = append(first, c)
+		}
 	}
+	if err := a.look(ctx, owner, first); err != nil {
+		return nil, err
+	}
+	if err := a.writeAll(ctx, first); err != nil {
+		return nil, err
+	}
+	if besides = a.look(ctx, owner, second); besides == nil {
+		besides = a.writeAll(ctx, second)
+	}
+	return besides, a.prune(ctx, owner, all)
+}
+
+// writeAll writes what it can of the children.
+func (a *applier) writeAll(ctx context.Context, children []*child) error {
 	var pending *PendingError
 	var errs []error
 	for _, c := range children {
@@ -71,7 +99,7 @@ func (a *applier) apply(ctx context.Context, owner client.Object, desired []clie
 	if pending != nil {
 		return pending
 	}
-	return a.prune(ctx, owner, desired)
+	return nil
 }
 
 func (a *applier) children(owner client.Object, desired []client.Object) ([]*child, error) {

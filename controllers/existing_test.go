@@ -286,8 +286,11 @@ func (c *shown) operatorsRights(t *testing.T) {
 		must(t, c.api.Create(t.Context(), o))
 		t.Cleanup(func() { _ = c.api.Delete(context.WithoutCancel(t.Context()), o) })
 	}
-	if slices.ContainsFunc(role.Rules, func(r rbacv1.PolicyRule) bool { return slices.Contains(r.Resources, "secrets") }) {
-		t.Error("the operator may read Secrets everywhere")
+	for _, r := range role.Rules {
+		// It makes the first password of a Grafana. With any other verb it could read: what is patched comes back as well.
+		if slices.Contains(r.Resources, "secrets") && !slices.Equal(r.Verbs, []string{"create"}) {
+			t.Errorf("the operator may %v Secrets everywhere", r.Verbs)
+		}
 	}
 }
 

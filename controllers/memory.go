@@ -51,6 +51,8 @@ type served struct {
 
 	notifier notifier
 
+	grafana grafanaKept
+
 	arriving arriving
 }
 

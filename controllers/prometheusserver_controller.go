@@ -66,7 +66,8 @@ type PrometheusServerReconciler struct {
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=roles;rolebindings,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=clusterrolebindings,verbs=get;list;watch;create;patch;delete
-// +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=get;list;watch;patch
+// A StatefulSet's claims are made by Kubernetes, a Grafana's by the operator.
+// +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=get;list;watch;create;patch
 // Pods are followed; pods, services and endpointslices are also what a server's discovery is granted, and nobody can grant
 // what they don't have.
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
@@ -112,7 +113,7 @@ func (r *PrometheusServerReconciler) Reconcile(ctx context.Context, req reconcil
 	if werr := r.writeStatus(ctx, ps, now); werr != nil {
 		return reconcile.Result{}, fmt.Errorf("write status: %w", werr)
 	}
-	return soon(known.later, err)
+	return soon(sooner(known.later, known.grafana.later), err)
 }
 
 // reconcile is the straight line. Between gather and apply nothing takes a context: that part is pure. What runs is
@@ -135,6 +136,7 @@ func (r *PrometheusServerReconciler) reconcile(ctx context.Context, ps *v1alpha1
 	// pointer into made would keep all the objects in memory.
 	manifest := made.files.Manifest
 	known.manifest = &manifest
+	known.grafana.later = 0
 	aerr := r.apply(ctx, ps, s, made, known)
 	if in.Rules == nil {
 		known.take(&s.Rules, version, ps.Generation, began)
@@ -144,6 +146,9 @@ func (r *PrometheusServerReconciler) reconcile(ctx context.Context, ps *v1alpha1
 		return nil, err
 	}
 	r.grafana(ctx, s, observed)
+	if observed.Grafana, err = r.lookers(ctx, ps, s, made, known); err != nil {
+		return nil, err
+	}
 	return observed, aerr
 }
 
@@ -154,6 +159,9 @@ type rendered struct {
 	// amProblem is why amFiles are those that are published already, and not newer ones.
 	amProblem string
 	objects   []manifests.Object
+	// grafana are the objects by which people get to look at the server, and grafanaErr is why they could not be applied.
+	grafana    []manifests.Object
+	grafanaErr error
 }
 
 // render fails only because of what is declared: nothing but another declaration helps.
@@ -169,13 +177,17 @@ func render(s *stack.Stack, known *served) (*rendered, error) {
 	if out.objects, err = manifests.Server(s, out.files, out.amFiles); err != nil {
 		return nil, err
 	}
+	if out.grafana, err = manifests.Grafana(s); err != nil {
+		return nil, err
+	}
 	return &out, nil
 }
 
 // apply writes what was rendered. The AlertRules hear of the routing only once all of it is written: before that, it is
 // not what the Alertmanager is told.
 func (r *PrometheusServerReconciler) apply(ctx context.Context, ps *v1alpha1.PrometheusServer, s *stack.Stack, made *rendered, known *served) error {
-	if err := r.applier(known).apply(ctx, ps, asClientObjects(made.objects)); err != nil {
+	var err error
+	if made.grafanaErr, err = r.applier(known).applyBeside(ctx, ps, asClientObjects(made.objects), asClientObjects(made.grafana)); err != nil {
 		return err
 	}
 	// Only now that the ServiceAccount is known to be the server's own: nobody else's is to be granted anything.
@@ -288,6 +300,7 @@ func (r *PrometheusServerReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&rbacv1.ClusterRoleBinding{}, ofBinding()).
 		Watches(&rbacv1.RoleBinding{}, ofBinding()).
 		Watches(&corev1.PersistentVolumeClaim{}, byLabel(stack.LabelServer)).
+		Watches(definitions(), r.ofGrafanaOperator(), builder.WithPredicates(grafanaKinds())).
 		WatchesRawSource(source.Channel(r.Verdicts.Events(), ofRule)).
 		WatchesRawSource(source.Channel(r.Replicas.Events(), &handler.EnqueueRequestForObject{})).
 		WatchesRawSource(source.Channel(r.Existing.Events(), &handler.EnqueueRequestForObject{}))

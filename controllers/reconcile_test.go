@@ -33,7 +33,7 @@ func operator(ctx context.Context) func(manager.Manager) error {
 	return func(mgr manager.Manager) error {
 		ledger, verdicts, namespaces, alerts := NewLedger(), NewVerdicts(&admission.Recent{}), &Namespaces{}, NewAlerts(ctx)
 		routes := NewRoutes()
-		images := stack.Images{Hearth: "hearth:test", PrometheusVersion: "3.15.0"}
+		images := stack.Images{Hearth: "hearth:test", PrometheusVersion: "3.15.0", AlertmanagerVersion: "0.31.1", GrafanaVersion: "13.2.0"}
 		recorder := mgr.GetEventRecorder("hearth")
 		dynamicClient, err := dynamic.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
 		if err != nil {

@@ -44,6 +44,8 @@ type Server struct {
 	// Asking is true while a pod that is ready has not had the time to report. A status would be premature.
 	Asking bool
 
+	// Grafana is what became of each way in which people look at the server.
+	Grafana []GrafanaPart
 	// Alertmanager is what was observed of the server's own, nil if it has none.
 	Alertmanager *Server
 	// Set is the name of the StatefulSet; empty: the server's.
@@ -97,7 +99,7 @@ func OfServer(ps *v1alpha1.PrometheusServer, observed *Server, err error) v1alph
 	out.Conditions = append(out.Conditions, monitorsConditions(o)...)
 	out.Conditions = append(out.Conditions, alertPathCondition(o.Pods, o.Alerts)...)
 	out.Conditions = append(out.Conditions, alertmanagerConditions(ps, o.Alertmanager)...)
-	out.Conditions = append(out.Conditions, existingGrafanaConditions(ps, o.ExistingGrafana)...)
+	out.Conditions = append(out.Conditions, grafanaConditions(ps, o)...)
 	return out
 }
 
