@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -50,14 +51,20 @@ type pod struct {
 	kill   func()
 }
 
+// freePort is an address for a server that is started later, and again. It is not one that the kernel gives to whoever asks for
+// any, of whom there are many while tests run.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	var err error
+	for range 100 {
+		var l net.Listener
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000))); err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal(err)
+	return ""
 }
 
 func newPod(t *testing.T) *pod { return newPodOf(t, kindPrometheus) }
@@ -77,8 +84,14 @@ func newPodOf(t *testing.T, kind string) *pod {
 	return p
 }
 
-// startReloader returns when the server may start, or with what /startup says if that is not 200 for long.
-func (p *pod) startReloader() string {
+// startReloader returns when the server may start.
+func (p *pod) startReloader() {
+	p.t.Helper()
+	p.startReloaderThatWaits("")
+}
+
+// startReloaderThatWaits returns when /startup says for what the server has to wait, or if that is nothing, that it may start.
+func (p *pod) startReloaderThatWaits(want string) {
 	p.t.Helper()
 	p.log = filepath.Join(p.t.TempDir(), "log")
 	log, err := os.Create(p.log)
@@ -95,16 +108,19 @@ func (p *pod) startReloader() string {
 		}
 		_ = log.Close()
 	})
-	text := ""
-	for range 50 {
-		time.Sleep(100 * time.Millisecond)
-		code, body := p.get("http://" + p.o.listen + "/startup")
-		if code == http.StatusOK {
-			return ""
+	p.startup(want)
+}
+
+func (p *pod) startup(want string) {
+	p.t.Helper()
+	code, text := 0, ""
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		code, text = p.get("http://" + p.o.listen + "/startup")
+		if want == "" && code == http.StatusOK || want != "" && code == http.StatusServiceUnavailable && strings.Contains(text, want) {
+			return
 		}
-		text = body
 	}
-	return text
+	p.t.Fatalf("/startup says %d %q, want %q", code, text, want)
 }
 
 func (p *pod) startPrometheus() {
@@ -152,10 +168,11 @@ func (p *pod) until(what string, done func(replica.Report) bool) replica.Report 
 	p.t.Helper()
 	etag := ""
 	var r replica.Report
-	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); {
 		resp, err := p.http.Get("http://" + p.o.listen + replica.Path + "?wait=2s&after=" + etag)
 		if err != nil {
-			p.t.Fatal(err)
+			p.t.Log(err)
+			continue
 		}
 		text, _ := io.ReadAll(resp.Body)
 		resp.Body.Close()
@@ -193,9 +210,7 @@ func TestRealPrometheus(t *testing.T) {
 		"- job_name: nobody\n  static_configs: [{targets: ['127.0.0.1:1']}]\n"
 	rules := map[string][]byte{"a.yaml": rule("A", "vector(1)"), "b.yaml": rule("B", "vector(1)")}
 	one := p.publish(config, rules)
-	if text := p.startReloader(); text != "" {
-		t.Fatal(text)
-	}
+	p.startReloader()
 	p.startPrometheus()
 	p.loaded(one)
 	r := p.until("all facts", func(r replica.Report) bool {

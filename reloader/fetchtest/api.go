@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -36,6 +37,7 @@ type API struct {
 	uid      types.UID
 	version  int
 	objects  map[string]*corev1.ConfigMap
+	written  map[string]int // at which version
 	watchers map[chan *corev1.ConfigMap]string
 	gets     map[string]int
 	last     *bundle.Manifest
@@ -44,7 +46,7 @@ type API struct {
 
 // New starts an API that ends with the test.
 func New(t *testing.T) *API {
-	a := &API{t: t, uid: "uid-1", objects: map[string]*corev1.ConfigMap{}, watchers: map[chan *corev1.ConfigMap]string{}, gets: map[string]int{}, secrets: map[string]*secret{}}
+	a := &API{t: t, uid: "uid-1", objects: map[string]*corev1.ConfigMap{}, written: map[string]int{}, watchers: map[chan *corev1.ConfigMap]string{}, gets: map[string]int{}, secrets: map[string]*secret{}}
 	a.server = httptest.NewServer(a)
 	t.Cleanup(func() {
 		a.SetAway(true)
@@ -130,7 +132,7 @@ func (a *API) put(name string, cm *corev1.ConfigMap) {
 	a.version++
 	cm.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"}
 	cm.ObjectMeta = metav1.ObjectMeta{Name: name, Namespace: Namespace, UID: a.uid, ResourceVersion: fmt.Sprint(a.version)}
-	a.objects[name] = cm
+	a.objects[name], a.written[name] = cm, a.version
 	for c, selected := range a.watchers {
 		if selected == name {
 			c <- cm
@@ -159,7 +161,8 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c := make(chan *corev1.ConfigMap, 1000)
 		a.watchers[c] = selected
 		// What happened since the list.
-		if cm := objects[selected]; cm != nil && cm.ResourceVersion > r.URL.Query().Get("resourceVersion") {
+		since, _ := strconv.Atoi(r.URL.Query().Get("resourceVersion"))
+		if cm := objects[selected]; cm != nil && a.written[selected] > since {
 			c <- cm
 		}
 		a.mu.Unlock()
