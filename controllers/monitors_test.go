@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"regexp"
@@ -83,7 +84,7 @@ func TestMonitors(t *testing.T) {
 	install := func() {
 		for _, definition := range upstream.Definitions(t, "..", "servicemonitors", "podmonitors") {
 			must(t, c.api.Create(t.Context(), definition))
-			t.Cleanup(func() { _ = c.api.Delete(t.Context(), definition) })
+			t.Cleanup(func() { _ = c.api.Delete(context.WithoutCancel(t.Context()), definition) })
 		}
 	}
 	create := func(object *unstructured.Unstructured) {

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"errors"
 	"net"
 	"net/http"
 	"strconv"
@@ -88,7 +89,7 @@ func TestReplicasFollowReports(t *testing.T) {
 			if e.Object.GetName() != main.Name || e.Object.GetNamespace() != main.Namespace {
 				t.Errorf("told of %s/%s", e.Object.GetNamespace(), e.Object.GetName())
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatal("nobody was told")
 		}
 	}
@@ -120,12 +121,20 @@ func TestReplicasHoldOneRequest(t *testing.T) {
 		replicas.Track(pods(main), []corev1.Pod{podAt(podAddress)})
 	}
 	<-replicas.Events()
-	time.Sleep(300 * time.Millisecond)
-	pod.mu.Lock()
-	waiting := pod.waiting
-	pod.mu.Unlock()
-	if waiting != 1 {
-		t.Errorf("%d requests are waiting", waiting)
+	waiting := func() int {
+		pod.mu.Lock()
+		defer pod.mu.Unlock()
+		return pod.waiting
+	}
+	eventually(t, func() error {
+		if waiting() == 0 {
+			return errors.New("no request is waiting")
+		}
+		return nil
+	})
+	time.Sleep(300 * time.Millisecond) // for those that must not come
+	if n := waiting(); n != 1 {
+		t.Errorf("%d requests are waiting", n)
 	}
 	replicas.Track(pods(main), nil)
 	if r := replicas.Report("pod"); r != nil {

@@ -194,10 +194,11 @@ func (c *cluster) caughtUp(t *testing.T, objects ...client.Object) {
 	}
 }
 
-// eventually retries until try succeeds; what others have to do first takes its time.
+// eventually retries until try succeeds; what others have to do first takes its time. That is less than lookAgain: what a
+// reconciler finds only then, it was not told of.
 func eventually(t *testing.T, try func() error) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(lookAgain - 10*time.Second)
 	for {
 		err := try()
 		if err == nil {
@@ -217,21 +218,35 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// writeRecorder notes every request that is not a read, dry runs included.
+// writeRecorder notes every request that is not a read, dry runs included, and how many requests of any kind have no answer yet.
 type writeRecorder struct {
-	mu   sync.Mutex
-	list []string
+	mu       sync.Mutex
+	list     []string
+	underway int
 }
 
 func (w *writeRecorder) wrap(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		w.mu.Lock()
 		if r.Method != http.MethodGet {
-			w.mu.Lock()
 			w.list = append(w.list, r.Method+" "+r.URL.Path)
-			w.mu.Unlock()
 		}
+		w.underway++
+		w.mu.Unlock()
+		defer func() {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.underway--
+		}()
 		return next.RoundTrip(r)
 	})
+}
+
+// waits says how many requests wait for an answer. A watch has its answer once it has begun.
+func (w *writeRecorder) waits() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.underway
 }
 
 // take returns what was written since the last take.

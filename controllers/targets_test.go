@@ -67,6 +67,16 @@ func (c *cluster) pulling(t *testing.T, from string) *v1alpha1.PrometheusServer 
 	return ps
 }
 
+func (c *cluster) there(t *testing.T, obj client.Object) {
+	t.Helper()
+	eventually(t, func() error {
+		if !c.get(t, obj.GetName(), obj) {
+			return fmt.Errorf("there is no %s", title(obj))
+		}
+		return nil
+	})
+}
+
 func (c *cluster) gone(t *testing.T, obj client.Object) {
 	t.Helper()
 	eventually(t, func() error {
@@ -104,9 +114,7 @@ func TestReconcileBindsServersToWhatTheyPullFrom(t *testing.T) {
 	c.reach(t, stack.ReachCluster)
 	become(all...)
 	state := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "kube-state-metrics-main-0"}}
-	if !c.get(t, state.Name, state) {
-		t.Error("there is no kube-state-metrics")
-	}
+	c.there(t, state)
 	c.quiet(t)
 	before := c.versions(t, c.children(t))
 	c.writes.take()

@@ -81,7 +81,7 @@ func TestNamespacesTakeTurnsWithTests(t *testing.T) {
 			if got != want {
 				t.Errorf("%s began, want %s", got, want)
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatalf("%s did not begin", want)
 		}
 	}
