@@ -158,7 +158,7 @@ func TestFollow(t *testing.T) {
 			if len(got) == 1 && got[0] == want {
 				return
 			}
-			if time.Since(begin) > 3*configPoll {
+			if time.Since(begin) > time.Minute {
 				t.Fatalf("runs %v, want %s", got, want)
 			}
 		}
@@ -210,7 +210,7 @@ func TestReloadsLeaveNothing(t *testing.T) {
 		t.Fatal(c.failure)
 	}
 	var left, going int
-	for begin := time.Now(); time.Since(begin) < 10*time.Second; time.Sleep(20 * time.Millisecond) {
+	for begin := time.Now(); time.Since(begin) < time.Minute; time.Sleep(20 * time.Millisecond) {
 		runtime.GC()
 		left, going = openFiles(t), runtime.NumGoroutine()
 		if left <= files+2 && going <= routines+2 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -87,12 +88,7 @@ func TestMemory(t *testing.T) {
 // startProcess runs the exporter in a process of its own until the test is over.
 func startProcess(t *testing.T) (address string, pid int) {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address = listener.Addr().String()
-	listener.Close()
+	address = freeAddress(t)
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), os.Args[0]) //nolint:gosec // this test
 	cmd.Env = append(os.Environ(), asExporter+"=--web.disable-exporter-metrics --web.listen-address="+address)
 	if err := cmd.Start(); err != nil {
@@ -112,6 +108,22 @@ func startProcess(t *testing.T) (address string, pid int) {
 	}
 	t.Fatal("the exporter does not answer")
 	return "", 0
+}
+
+// freeAddress is one for a process that is about to start: not one that the kernel gives to whoever asks for any, of whom there
+// are many while tests run.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	var err error
+	for range 100 {
+		var l net.Listener
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000))); err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
+	}
+	t.Fatal(err)
+	return ""
 }
 
 // resident is the resident memory of a process in MB.

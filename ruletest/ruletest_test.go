@@ -102,7 +102,7 @@ func TestLimits(t *testing.T) {
 		},
 		"a template that takes all memory": {
 			test: "{name: growing, input_series: [{series: c, values: 1x60}], alert_rule_test: [{eval_time: 1m, alertname: Growing}]}",
-			want: "spec.tests[0] (growing): took more than 128 MiB of memory",
+			want: "spec.tests[0] (growing): took more than 128 MiB of memory", limits: ruletest.Limits{Time: time.Minute},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -112,7 +112,7 @@ func TestLimits(t *testing.T) {
 			if got.Passed || got.Failed != 1 || len(got.Failures) != 1 || !strings.Contains(got.Failures[0], c.want) {
 				t.Errorf("got %+v, want a failure with %q", got, c.want)
 			}
-			if took := time.Since(start); took > 5*time.Second {
+			if took := time.Since(start); took > time.Minute {
 				t.Errorf("took %s", took)
 			}
 		})
@@ -159,7 +159,7 @@ func TestNothingIsLeft(t *testing.T) {
 		}
 	}
 	// What a test took is still being ended for a moment.
-	for end := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before && time.Now().Before(end); {
+	for end := time.Now().Add(time.Minute); runtime.NumGoroutine() > before && time.Now().Before(end); {
 		time.Sleep(10 * time.Millisecond)
 	}
 	if after := runtime.NumGoroutine(); after > before {

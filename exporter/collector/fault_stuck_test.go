@@ -32,19 +32,18 @@ func TestFaultsFIFO(t *testing.T) {
 				t.Fatal(err)
 			}
 			var log bytes.Buffer
-			set = h.alone(t, &log, l.name, "--collector.timeout=50ms")
+			// Long enough that on a machine with other things to do nobody is late who does not wait for the FIFO.
+			set = h.alone(t, &log, l.name, "--collector.timeout=250ms")
 			scraped(t, set, l.name)
 			descriptors := count(t, "/proc/self/fd") // with the files that it holds
 			begin := time.Now()
 			for range 20 {
 				scraped(t, set, l.name)
 			}
-			if took := time.Since(begin); took > 5*time.Second {
+			if took := time.Since(begin); took > 20*250*time.Millisecond {
 				t.Errorf("20 scrapes took %s", took)
 			}
-			if after := count(t, "/proc/self/fd"); after > descriptors+10 {
-				t.Errorf("%d descriptors, %d before", after, descriptors)
-			}
+			eventually(t, "no more descriptors than before", func() bool { return count(t, "/proc/self/fd") <= descriptors+10 })
 			if n := strings.Count(log.String(), "collector failed"); n > 2 { // stuck, or refused at once, perhaps first one and then the other
 				t.Errorf("logged %d times:\n%s", n, &log)
 			}
@@ -78,7 +77,7 @@ func TestSystemdFaults(t *testing.T) {
 	root := t.TempDir()
 	socket := filepath.Join(root, "run/dbus/system_bus_socket")
 	var log bytes.Buffer
-	set := newTestSet(t, &log, "--collector.disable-defaults", "--collector.systemd", "--path.rootfs="+root, "--collector.timeout=200ms")
+	set := newTestSet(t, &log, "--collector.disable-defaults", "--collector.systemd", "--path.rootfs="+root, "--collector.timeout=500ms")
 	fails := func(message string) {
 		t.Helper()
 		got := scraped(t, set, "systemd")
@@ -98,15 +97,13 @@ func TestSystemdFaults(t *testing.T) {
 	defer func() { _ = listener.Close() }()
 	before := runtime.NumGoroutine()
 	fails("no answer before its deadline")
-	for range 20 {
+	for range 10 {
 		scraped(t, set, "systemd")
 	}
 	if log.Len() > 0 {
 		t.Errorf("it said something else, though nothing changed:\n%s", &log)
 	}
-	if after := runtime.NumGoroutine(); after > before+5 {
-		t.Errorf("%d goroutines, %d before", after, before)
-	}
+	eventually(t, "no more goroutines than before", func() bool { return runtime.NumGoroutine() <= before+5 })
 	log.Reset()
 	go func() {
 		for {

@@ -270,11 +270,10 @@ func copyHost(t *testing.T, dir string) {
 // eventually waits for what another goroutine is about to do.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for range 500 {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if done() {
 			return
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 	t.Fatalf("never: %s", what)
 }

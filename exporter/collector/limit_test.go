@@ -19,7 +19,7 @@ import (
 // rest is counted and logged once.
 func TestLimit(t *testing.T) {
 	var log bytes.Buffer
-	set := newSet(time.Second, slog.New(slog.NewTextHandler(&log, nil)))
+	set := newSet(time.Minute, slog.New(slog.NewTextHandler(&log, nil)))
 	set.limit = 50
 	one, in, out := text.Gauge("one", "One."), text.Counter("in_total", "In.", "device"), text.Counter("out_total", "Out.", "device")
 	devices := 100

@@ -40,7 +40,7 @@ func stuckOnFIFO(t *testing.T, log *bytes.Buffer) (set *Set, fifo string) {
 	if err := unix.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return newTestSet(t, log, hostArgs(dir, "--collector.timeout=300ms")...), fifo
+	return newTestSet(t, log, hostArgs(dir, "--collector.timeout=2s")...), fifo
 }
 
 // release lets the reader of the FIFO have its answer and puts a file with another one in its place.
@@ -68,7 +68,7 @@ func TestStuckCollector(t *testing.T) {
 
 	begin := time.Now()
 	got := scraped(t, set, set.Names()...)
-	if took := time.Since(begin); took > 2*time.Second {
+	if took := time.Since(begin); took > 20*time.Second {
 		t.Errorf("the first scrape took %s", took)
 	}
 	want := map[string]string{}
@@ -108,15 +108,12 @@ func scrapeThousand(t *testing.T, set *Set) {
 			t.Fatalf("success %v", s)
 		}
 	}
-	if took := time.Since(begin); took > 30*time.Second {
+	if took := time.Since(begin); took > 2*time.Minute {
 		t.Errorf("took %s: the stuck collector is waited for", took)
 	}
-	if after := runtime.NumGoroutine(); after > goroutines+2 {
-		t.Errorf("%d goroutines, %d before", after, goroutines)
-	}
-	if after := count(t, "/proc/self/fd"); after > descriptors+5 {
-		t.Errorf("%d descriptors, %d before", after, descriptors)
-	}
+	eventually(t, "no more goroutines and descriptors than before", func() bool {
+		return runtime.NumGoroutine() <= goroutines+2 && count(t, "/proc/self/fd") <= descriptors+5
+	})
 	if after := countThreads(t); after > threads+10 {
 		t.Errorf("%d threads, %d before", after, threads)
 	}
@@ -146,7 +143,7 @@ func TestLateSamples(t *testing.T) {
 	close(over)
 	select {
 	case <-finished:
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the collector is blocked by a scrape that is over")
 	}
 	if strings.Contains(got, "late 1") || successes(got)["late"] != "0" {
@@ -156,7 +153,7 @@ func TestLateSamples(t *testing.T) {
 
 func TestPanic(t *testing.T) {
 	var log bytes.Buffer
-	set := newSet(time.Second, slog.New(slog.NewTextHandler(&log, nil)))
+	set := newSet(time.Minute, slog.New(slog.NewTextHandler(&log, nil)))
 	fine := text.Gauge("fine", "A sample.")
 	set.add("panics", odd{func(context.Context) error {
 		none := map[string][]int{}
@@ -227,7 +224,7 @@ func TestStuckMount(t *testing.T) {
 		return cannedStatfs(path)
 	}
 	scrape := func() string {
-		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		said, err := updated(ctx, t, c)
 		if err != nil || ctx.Err() != nil {
@@ -254,10 +251,8 @@ func TestStuckMount(t *testing.T) {
 	for range 1000 {
 		scrape()
 	}
-	if after := runtime.NumGoroutine(); after > before+2 {
-		t.Errorf("%d goroutines after 1000 scrapes, %d before", after, before)
-	}
-	if took := time.Since(begin); took > 60*time.Second {
+	eventually(t, "no more goroutines after 1000 scrapes than before", func() bool { return runtime.NumGoroutine() <= before+2 })
+	if took := time.Since(begin); took > 2*time.Minute {
 		t.Errorf("1000 scrapes took %s: the stuck mount is waited for", took)
 	}
 

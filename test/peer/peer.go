@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -101,23 +102,27 @@ func Start(ctx context.Context, binary string, flags ...string) (*Exporter, erro
 		return nil, err
 	}
 	e.PID = e.cmd.Process.Pid
-	for range 200 {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		if _, err = e.Get(ctx); err == nil {
 			return e, nil
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
 	e.Stop()
 	return nil, fmt.Errorf("%s does not answer: %w\n%s", binary, err, e.log)
 }
 
+// freeAddress is not one that the kernel gives to whoever asks for any, of whom there are many while tests run: one of them could
+// be quicker than the process that is about to start.
 func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	var err error
+	for range 100 {
+		var l net.Listener
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000))); err == nil { //nolint:gosec // no secret
+			defer l.Close()
+			return l.Addr().String(), nil
+		}
 	}
-	defer l.Close()
-	return l.Addr().String(), nil
+	return "", err
 }
 
 // Stop ends the exporter and waits for its end.
