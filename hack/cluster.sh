@@ -110,6 +110,7 @@ samples() {
   await 120 node-exporter nodeexporter/node Scraped
   await 120 monitoring prometheusserver/main RulesAccepted
   await 120 monitoring prometheusserver/main MonitorsAccepted
+  await 120 monitoring prometheusserver/main GrafanaReady
   # A cluster of your own may have kubelets that sign their own certificates, or another DNS: that is told, and stops nothing.
   if local_cluster; then
     await 180 monitoring prometheusserver/main TargetsHealthy
