@@ -10,6 +10,7 @@ import (
 	"time"
 
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	monitoringv1alpha1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1alpha1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -27,7 +28,7 @@ import (
 	"github.com/hearth-monitoring/hearth/internal/stack"
 )
 
-// +kubebuilder:rbac:groups=monitoring.coreos.com,resources=servicemonitors;podmonitors;prometheusrules,verbs=get;list;watch
+// +kubebuilder:rbac:groups=monitoring.coreos.com,resources=servicemonitors;podmonitors;probes;scrapeconfigs;prometheusrules,verbs=get;list;watch
 // Their kinds may be installed at any time.
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=get;list;watch
 
@@ -44,6 +45,8 @@ func foreignKinds() map[monitors.Kind]schema.GroupVersionResource {
 	return map[monitors.Kind]schema.GroupVersionResource{
 		monitors.ServiceMonitorKind: monitoringv1.SchemeGroupVersion.WithResource(monitoringv1.ServiceMonitorName),
 		monitors.PodMonitorKind:     monitoringv1.SchemeGroupVersion.WithResource(monitoringv1.PodMonitorName),
+		monitors.ProbeKind:          monitoringv1.SchemeGroupVersion.WithResource(monitoringv1.ProbeName),
+		monitors.ScrapeConfigKind:   monitoringv1alpha1.SchemeGroupVersion.WithResource(monitoringv1alpha1.ScrapeConfigName),
 		monitors.PrometheusRuleKind: monitoringv1.SchemeGroupVersion.WithResource(monitoringv1.PrometheusRuleName),
 	}
 }

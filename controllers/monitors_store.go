@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 
-	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -118,25 +117,25 @@ func (s *monitorStore) entry(u *unstructured.Unstructured, before monitorEntry, 
 }
 
 func compile(kind monitors.Kind, u *unstructured.Unstructured) (*monitors.Compiled, string) {
-	var compiled *monitors.Compiled
-	var errs field.ErrorList
-	var err error
-	if kind == monitors.PodMonitorKind {
-		var pm monitoringv1.PodMonitor
-		if err = runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, &pm); err == nil {
-			compiled, errs = monitors.OfPodMonitor(&pm)
-		}
-	} else {
-		var sm monitoringv1.ServiceMonitor
-		if err = runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, &sm); err == nil {
-			compiled, errs = monitors.OfServiceMonitor(&sm)
-		}
+	switch kind {
+	case monitors.PodMonitorKind:
+		return compiled(u, monitors.OfPodMonitor)
+	case monitors.ProbeKind:
+		return compiled(u, monitors.OfProbe)
+	case monitors.ScrapeConfigKind:
+		return compiled(u, monitors.OfScrapeConfig)
 	}
-	if err == nil && len(errs) > 0 {
-		err = errs.ToAggregate()
-	}
-	if err != nil {
+	return compiled(u, monitors.OfServiceMonitor)
+}
+
+func compiled[T any](u *unstructured.Unstructured, of func(*T) (*monitors.Compiled, field.ErrorList)) (*monitors.Compiled, string) {
+	typed := new(T)
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, typed); err != nil {
 		return nil, err.Error()
 	}
-	return compiled, ""
+	out, errs := of(typed)
+	if len(errs) > 0 {
+		return nil, errs.ToAggregate().Error()
+	}
+	return out, ""
 }

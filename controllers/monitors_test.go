@@ -45,7 +45,15 @@ func (c *cluster) pulls(t *testing.T, want ...string) error {
 
 func (c *cluster) monitor(t *testing.T, kind, name, spec string) *unstructured.Unstructured {
 	t.Helper()
-	return c.parse(t, fmt.Sprintf("apiVersion: monitoring.coreos.com/v1\nkind: %s\nmetadata: {name: %s}\nspec: %s", kind, name, spec))
+	version := "v1"
+	if kind == "ScrapeConfig" {
+		version = "v1alpha1"
+	}
+	return c.parse(t, fmt.Sprintf("apiVersion: monitoring.coreos.com/%s\nkind: %s\nmetadata: {name: %s}\nspec: %s", version, kind, name, spec))
+}
+
+func monitorDefinitions() []string {
+	return []string{"servicemonitors", "podmonitors", "probes", "scrapeconfigs"}
 }
 
 // rejected fails unless exactly these monitors are, for what is said here.
@@ -76,13 +84,13 @@ func TestMonitors(t *testing.T) {
 	c := newCluster(t, operator(t.Context()))
 	all := &v1alpha1.ObjectSelector{Selector: &metav1.LabelSelector{}}
 	ps := &v1alpha1.PrometheusServer{ObjectMeta: metav1.ObjectMeta{Name: "main"}}
-	ps.Spec.Targets = &v1alpha1.Targets{MonitorTargets: v1alpha1.MonitorTargets{ServiceMonitors: all, PodMonitors: all}}
+	ps.Spec.Targets = &v1alpha1.Targets{MonitorTargets: v1alpha1.MonitorTargets{ServiceMonitors: all, PodMonitors: all, Probes: all, ScrapeConfigs: all}}
 	c.create(t, ps)
 	// A server that selects what nobody has installed is like any other.
 	eventually(t, func() error { return errors.Join(c.pulls(t), c.rejected(t, nil)) })
 
 	install := func() {
-		for _, definition := range upstream.Definitions(t, "..", "servicemonitors", "podmonitors") {
+		for _, definition := range upstream.Definitions(t, "..", monitorDefinitions()...) {
 			must(t, c.api.Create(t.Context(), definition))
 			t.Cleanup(func() { _ = c.api.Delete(context.WithoutCancel(t.Context()), definition) })
 		}
@@ -97,13 +105,18 @@ func TestMonitors(t *testing.T) {
 	first := c.monitor(t, "ServiceMonitor", "first", "{selector: {}, endpoints: [{port: a}, {port: b}]}")
 	create(first)
 	create(c.monitor(t, "PodMonitor", "pods", "{selector: {}, podMetricsEndpoints: [{port: a}]}"))
-	jobs := []string{"podMonitor/NS/pods/0", "serviceMonitor/NS/first/0", "serviceMonitor/NS/first/1"}
+	create(c.monitor(t, "Probe", "pages", "{prober: {url: 'blackbox:9115'}, targets: {staticConfig: {static: [a.example.org]}}}"))
+	create(c.monitor(t, "ScrapeConfig", "named", "{staticConfigs: [{targets: ['a.example.org:80']}], kubernetesSDConfigs: [{role: Pod}]}"))
+	jobs := []string{"podMonitor/NS/pods/0", "probe/NS/pages", "scrapeConfig/NS/named", "serviceMonitor/NS/first/0", "serviceMonitor/NS/first/1"}
 	eventually(t, func() error { return errors.Join(c.pulls(t, jobs...), c.rejected(t, nil)) })
 
 	create(c.monitor(t, "ServiceMonitor", "greedy", "{selector: {}, endpoints: [{port: a, tlsConfig: {caFile: /etc/passwd}}]}"))
 	create(c.monitor(t, "ServiceMonitor", "far", "{selector: {}, namespaceSelector: {matchNames: [kube-system]}, endpoints: [{port: a}]}"))
 	create(c.monitor(t, "PodMonitor", "slow", "{selector: {}, podMetricsEndpoints: [{port: a, scrapeTimeout: 45s}]}"))
+	create(c.monitor(t, "ScrapeConfig", "nodes", "{kubernetesSDConfigs: [{role: Node}]}"))
+	create(c.monitor(t, "Probe", "elsewhere", "{prober: {url: 'blackbox:9115'}, targets: {ingress: {selector: {}, namespaceSelector: {matchNames: [kube-system]}}}}"))
 	problems := map[string]string{
+		"nodes": "where this server may not look", "elsewhere": "takes no monitors from namespace kube-system",
 		"greedy": "spec.endpoints[0].tlsConfig.caFile", "far": "takes no monitors from namespace kube-system", "slow": "longer than this server's scrapeInterval",
 	}
 	eventually(t, func() error { return errors.Join(c.pulls(t, jobs...), c.rejected(t, problems)) })
@@ -114,13 +127,22 @@ func TestMonitors(t *testing.T) {
 
 	must(t, c.api.Delete(t.Context(), first))
 	delete(problems, "first")
-	eventually(t, func() error { return errors.Join(c.pulls(t, jobs[:1]...), c.rejected(t, problems)) })
+	eventually(t, func() error { return errors.Join(c.pulls(t, jobs[:3]...), c.rejected(t, problems)) })
 
-	for _, definition := range upstream.Definitions(t, "..", "servicemonitors", "podmonitors") {
+	for _, definition := range upstream.Definitions(t, "..", monitorDefinitions()...) {
 		must(t, c.api.Delete(t.Context(), definition))
 	}
 	eventually(t, func() error { return errors.Join(c.pulls(t), c.rejected(t, nil)) })
-	for _, definition := range upstream.Definitions(t, "..", "servicemonitors", "podmonitors") {
+	c.uninstalled(t)
+	install()
+	create(c.monitor(t, "ServiceMonitor", "again", "{selector: {}, endpoints: [{port: a}]}"))
+	eventually(t, func() error { return errors.Join(c.pulls(t, "serviceMonitor/NS/again/0"), c.rejected(t, nil)) })
+}
+
+// uninstalled waits until the kinds are gone.
+func (c *cluster) uninstalled(t *testing.T) {
+	t.Helper()
+	for _, definition := range upstream.Definitions(t, "..", monitorDefinitions()...) {
 		eventually(t, func() error {
 			err := c.api.Get(t.Context(), client.ObjectKeyFromObject(definition), definition)
 			if client.IgnoreNotFound(err) != nil || err == nil {
@@ -129,7 +151,4 @@ func TestMonitors(t *testing.T) {
 			return nil
 		})
 	}
-	install()
-	create(c.monitor(t, "ServiceMonitor", "again", "{selector: {}, endpoints: [{port: a}]}"))
-	eventually(t, func() error { return errors.Join(c.pulls(t, "serviceMonitor/NS/again/0"), c.rejected(t, nil)) })
 }

@@ -10,6 +10,12 @@ type MonitorTargets struct {
 	// podMonitors selects PodMonitors of monitoring.coreos.com/v1, as serviceMonitors does.
 	// +optional
 	PodMonitors *ObjectSelector `json:"podMonitors,omitempty"`
+	// probes selects Probes of monitoring.coreos.com/v1, as serviceMonitors does.
+	// +optional
+	Probes *ObjectSelector `json:"probes,omitempty"`
+	// scrapeConfigs selects ScrapeConfigs of monitoring.coreos.com/v1alpha1, as serviceMonitors does.
+	// +optional
+	ScrapeConfigs *ObjectSelector `json:"scrapeConfigs,omitempty"`
 }
 
 // MonitorsStatus says what became of the selected monitors.

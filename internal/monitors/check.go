@@ -8,7 +8,6 @@ import (
 
 	"github.com/prometheus/common/promslog"
 	"github.com/prometheus/prometheus/config"
-	_ "github.com/prometheus/prometheus/discovery/kubernetes" // registers kubernetes_sd_configs with the loader
 	"go.yaml.in/yaml/v3"
 )
 

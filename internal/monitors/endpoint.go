@@ -22,6 +22,8 @@ type endpoint struct {
 	honorTimestamps, trackTimestampsStaleness *bool
 	relabelings, metricRelabelings            []monitoringv1.RelabelConfig
 	connection                                connection
+	// relabelingsAt is where relabelings are, if that is not beside the rest.
+	relabelingsAt *field.Path
 }
 
 // monitor is what a monitor says in the same words in either kind.
@@ -57,10 +59,9 @@ func (c *compiler) verify(m *monitor) {
 // job is the part of a job that does not depend on the kind. The steps of relabelling are those of the kind; the
 // endpoint's own come after them.
 func (c *compiler) job(i int, m *monitor, e *endpoint, steps []Relabel) Job {
-	at := c.endpoints().Index(i)
-	kind := strings.ToLower(string(c.kind[:1])) + string(c.kind[1:])
+	at := c.endpoint(i)
 	job := Job{
-		JobName:                  fmt.Sprintf("%s/%s/%s/%d", kind, c.namespace, c.name, i),
+		JobName:                  c.jobName(i),
 		HonorLabels:              e.honorLabels,
 		HonorTimestamps:          e.honorTimestamps,
 		TrackTimestampsStaleness: e.trackTimestampsStaleness,
@@ -75,19 +76,32 @@ func (c *compiler) job(i int, m *monitor, e *endpoint, steps []Relabel) Job {
 	for _, p := range m.scrapeProtocols {
 		job.ScrapeProtocols = append(job.ScrapeProtocols, string(p))
 	}
-	c.connect(&job, e.connection, at)
-	own := c.relabelled(e.relabelings, at.Child("relabelings"))
+	job.HTTPClient = c.client(e.connection, at)
+	relabelings := at.Child("relabelings")
+	if e.relabelingsAt != nil {
+		relabelings = e.relabelingsAt
+	}
+	own := c.relabelled(e.relabelings, relabelings)
 	if e.connection.credentialed() {
-		c.steadfast(own, at.Child("relabelings"))
+		c.steadfast(own, relabelings)
 	}
 	job.RelabelConfigs = slices.Concat([]Relabel{copied("job", jobNameLabel)}, steps, own)
 	job.MetricRelabelConfigs = c.relabelled(e.metricRelabelings, at.Child("metricRelabelings"))
 	return job
 }
 
+// jobName has the number of the endpoint where there can be several.
+func (c *compiler) jobName(i int) string {
+	name := fmt.Sprintf("%s/%s/%s", strings.ToLower(string(c.kind[:1]))+string(c.kind[1:]), c.namespace, c.name)
+	if c.kind == ProbeKind || c.kind == ScrapeConfigKind {
+		return name
+	}
+	return fmt.Sprintf("%s/%d", name, i)
+}
+
 // discovery is where the targets of a monitor come from; the roles are what a selector narrows if Kubernetes selects.
-func discovery(m *monitor, roles ...string) []Discovery {
-	out := Discovery{Role: roles[0]}
+func discovery(m *monitor, within Within, roles ...string) []Discovery {
+	out := Discovery{Role: roles[0], Within: within}
 	if m.attach != nil {
 		out.AttachMetadata = &AttachMetadata{Node: ptr.Deref(m.attach.Node, false)}
 	}

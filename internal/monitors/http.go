@@ -24,8 +24,8 @@ func (c connection) credentialed() bool {
 		c.tls != nil && c.tls.KeySecret != nil
 }
 
-func (c *compiler) connect(job *Job, how connection, at *field.Path) {
-	job.FollowRedirects, job.EnableHTTP2 = how.FollowRedirects, how.EnableHTTP2
+func (c *compiler) client(how connection, at *field.Path) HTTPClient {
+	job := HTTPClient{FollowRedirects: how.FollowRedirects, EnableHTTP2: how.EnableHTTP2}
 	c.noProxy(how.proxy, at)
 	if how.OAuth2 != nil {
 		c.refuse(at.Child("oauth2"), "not yet: Prometheus takes the client's id only as text in its configuration, and Hearth reads no Secret to put it there; use authorization or basicAuth")
@@ -33,16 +33,17 @@ func (c *compiler) connect(job *Job, how connection, at *field.Path) {
 	how.BearerTokenSecret = how.token()                         //nolint:staticcheck // It is deprecated, and people have it.
 	if err := how.HTTPConfigWithoutTLS.Validate(); err != nil { //nolint:staticcheck // The embedded field's method and no other.
 		c.errs = append(c.errs, field.Invalid(at, "", err.Error()))
-		return
+		return job
 	}
-	c.authenticate(job, how, at)
+	c.authenticate(&job, how, at)
 	if how.tls != nil {
 		job.TLSConfig = c.tls(how.tls, at.Child("tlsConfig"))
 	}
+	return job
 }
 
 // authenticate is the one way of several in which Prometheus says who it is.
-func (c *compiler) authenticate(job *Job, how connection, at *field.Path) {
+func (c *compiler) authenticate(job *HTTPClient, how connection, at *field.Path) {
 	token := how.token()
 	switch {
 	case how.BasicAuth != nil:

@@ -17,15 +17,23 @@ type Job struct {
 	MetricsPath              string              `yaml:"metrics_path,omitempty"`
 	Scheme                   string              `yaml:"scheme,omitempty"`
 	Params                   map[string][]string `yaml:"params,omitempty"`
-	FollowRedirects          *bool               `yaml:"follow_redirects,omitempty"`
-	EnableHTTP2              *bool               `yaml:"enable_http2,omitempty"`
-	BasicAuth                *BasicAuth          `yaml:"basic_auth,omitempty"`
-	Authorization            *Authorization      `yaml:"authorization,omitempty"`
-	TLSConfig                *TLS                `yaml:"tls_config,omitempty"`
+	EnableCompression        *bool               `yaml:"enable_compression,omitempty"`
+	NameValidationScheme     string              `yaml:"metric_name_validation_scheme,omitempty"`
+	NameEscapingScheme       string              `yaml:"metric_name_escaping_scheme,omitempty"`
+	HTTPClient               `yaml:",inline"`
 	Limits                   `yaml:",inline"`
-	KubernetesSD             []Discovery `yaml:"kubernetes_sd_configs"`
-	RelabelConfigs           []Relabel   `yaml:"relabel_configs,omitempty"`
-	MetricRelabelConfigs     []Relabel   `yaml:"metric_relabel_configs,omitempty"`
+	Sources                  `yaml:",inline"`
+	RelabelConfigs           []Relabel `yaml:"relabel_configs,omitempty"`
+	MetricRelabelConfigs     []Relabel `yaml:"metric_relabel_configs,omitempty"`
+}
+
+// HTTPClient is how Prometheus asks a target, or who knows targets.
+type HTTPClient struct {
+	FollowRedirects *bool          `yaml:"follow_redirects,omitempty"`
+	EnableHTTP2     *bool          `yaml:"enable_http2,omitempty"`
+	BasicAuth       *BasicAuth     `yaml:"basic_auth,omitempty"`
+	Authorization   *Authorization `yaml:"authorization,omitempty"`
+	TLSConfig       *TLS           `yaml:"tls_config,omitempty"`
 }
 
 // Limits are what holds for all endpoints of a monitor.
@@ -69,8 +77,79 @@ type TLS struct {
 	MaxVersion         string `yaml:"max_version,omitempty"`
 }
 
-// Discovery is where targets come from.
+// Sources are where targets come from. Those of an object of Kubernetes' are discovered there.
+type Sources struct {
+	KubernetesSD   []Discovery `yaml:"kubernetes_sd_configs,omitempty"`
+	StaticConfigs  []Static    `yaml:"static_configs,omitempty"`
+	HTTPSD         []Service   `yaml:"http_sd_configs,omitempty"`
+	DNSSD          []DNS       `yaml:"dns_sd_configs,omitempty"`
+	ConsulSD       []Service   `yaml:"consul_sd_configs,omitempty"`
+	EurekaSD       []Service   `yaml:"eureka_sd_configs,omitempty"`
+	NomadSD        []Service   `yaml:"nomad_sd_configs,omitempty"`
+	PuppetDBSD     []Service   `yaml:"puppetdb_sd_configs,omitempty"`
+	DockerSD       []Service   `yaml:"docker_sd_configs,omitempty"`
+	DockerSwarmSD  []Service   `yaml:"dockerswarm_sd_configs,omitempty"`
+	DigitalOceanSD []Service   `yaml:"digitalocean_sd_configs,omitempty"`
+	HetznerSD      []Service   `yaml:"hetzner_sd_configs,omitempty"`
+	LinodeSD       []Service   `yaml:"linode_sd_configs,omitempty"`
+}
+
+// Static are targets that are named.
+type Static struct {
+	Targets []string          `yaml:"targets"`
+	Labels  map[string]string `yaml:"labels,omitempty"`
+}
+
+// DNS is asked for names.
+type DNS struct {
+	Names           []string `yaml:"names"`
+	Type            string   `yaml:"type,omitempty"`
+	Port            *int32   `yaml:"port,omitempty"`
+	RefreshInterval string   `yaml:"refresh_interval,omitempty"`
+}
+
+// Service is one that knows targets and is asked by HTTP. Each kind of them has some of these keys, which mean the same in
+// all, and Prometheus' loader refuses the others.
+type Service struct {
+	URL                string            `yaml:"url,omitempty"`
+	Server             string            `yaml:"server,omitempty"`
+	Host               string            `yaml:"host,omitempty"`
+	PathPrefix         string            `yaml:"path_prefix,omitempty"`
+	Scheme             string            `yaml:"scheme,omitempty"`
+	Datacenter         string            `yaml:"datacenter,omitempty"`
+	Namespace          string            `yaml:"namespace,omitempty"`
+	Partition          string            `yaml:"partition,omitempty"`
+	Region             string            `yaml:"region,omitempty"`
+	Role               string            `yaml:"role,omitempty"`
+	Query              string            `yaml:"query,omitempty"`
+	IncludeParameters  *bool             `yaml:"include_parameters,omitempty"`
+	Services           []string          `yaml:"services,omitempty,flow"`
+	Tags               []string          `yaml:"tags,omitempty,flow"`
+	TagSeparator       *string           `yaml:"tag_separator,omitempty"`
+	NodeMeta           map[string]string `yaml:"node_meta,omitempty"`
+	Filter             string            `yaml:"filter,omitempty"`
+	HealthFilter       string            `yaml:"health_filter,omitempty"`
+	Filters            []Filter          `yaml:"filters,omitempty"`
+	LabelSelector      string            `yaml:"label_selector,omitempty"`
+	AllowStale         *bool             `yaml:"allow_stale,omitempty"`
+	Port               *int32            `yaml:"port,omitempty"`
+	HostNetworkingHost string            `yaml:"host_networking_host,omitempty"`
+	MatchFirstNetwork  *bool             `yaml:"match_first_network,omitempty"`
+	RefreshInterval    string            `yaml:"refresh_interval,omitempty"`
+	HTTPClient         `yaml:",inline"`
+}
+
+// Filter narrows what is discovered.
+type Filter struct {
+	Name   string   `yaml:"name"`
+	Values []string `yaml:"values,flow"`
+}
+
+// Discovery is where targets in Kubernetes come from.
 type Discovery struct {
+	// Within is where its object wants it to look.
+	Within Within `yaml:"-"`
+
 	Role           string          `yaml:"role"`
 	Namespaces     *Namespaces     `yaml:"namespaces,omitempty"`
 	AttachMetadata *AttachMetadata `yaml:"attach_metadata,omitempty"`
@@ -90,7 +169,8 @@ type AttachMetadata struct {
 // Selector narrows what is discovered.
 type Selector struct {
 	Role  string `yaml:"role"`
-	Label string `yaml:"label"`
+	Label string `yaml:"label,omitempty"`
+	Field string `yaml:"field,omitempty"`
 }
 
 // Relabel is one step of relabelling.

@@ -1,4 +1,4 @@
-// Package monitors knows what the ServiceMonitors and PodMonitors of monitoring.coreos.com mean: the scrape jobs they
+// Package monitors knows what the ServiceMonitors, PodMonitors, Probes and ScrapeConfigs of monitoring.coreos.com mean: the scrape jobs they
 // become, with the job names, targets and labels that people know from prometheus-operator, and what of them is refused.
 //
 // What it refuses, it refuses for the whole monitor: to pull from a target without the password or the limit that was
@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	monitoringv1alpha1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1alpha1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/hearth-monitoring/hearth/internal/bundle"
@@ -23,6 +24,8 @@ type Kind string
 const (
 	ServiceMonitorKind Kind = monitoringv1.ServiceMonitorsKind
 	PodMonitorKind     Kind = monitoringv1.PodMonitorsKind
+	ProbeKind          Kind = monitoringv1.ProbesKind
+	ScrapeConfigKind   Kind = monitoringv1alpha1.ScrapeConfigsKind
 	PrometheusRuleKind Kind = monitoringv1.PrometheusRuleKind
 )
 
@@ -32,18 +35,16 @@ const GrantedDir = "/etc/prometheus/granted"
 
 // Compiled is what a monitor becomes, whoever selects it.
 type Compiled struct {
-	// Jobs has one for each endpoint. Where they discover is in Within and for each server to decide.
+	// Jobs has one for each endpoint. Where in Kubernetes they discover is for each server to decide.
 	Jobs []Job
-	// Within are the namespaces in which targets are looked for.
-	Within Within
-	// Nodes is true if targets are told of the nodes they run on, which a server must be allowed to read for that.
-	Nodes bool
 	// Secrets are those that the jobs name.
 	Secrets []bundle.WantedSecret
 }
 
 // Within says in which namespaces a monitor looks for targets.
 type Within struct {
+	// Field is where the monitor says so.
+	Field string
 	// Any is true if it looks in all of them.
 	Any bool
 	// Names are the namespaces if it does not.
@@ -64,34 +65,38 @@ func newCompiler(kind Kind, namespace, name string) *compiler {
 	return &compiler{kind: kind, namespace: namespace, name: name, secrets: map[string]map[string]bool{}, tlsKeys: map[string][]bundle.TLSKeys{}}
 }
 
+// within is what a monitor's namespace selector means, in which field it is.
+func (c *compiler) within(n monitoringv1.NamespaceSelector, at *field.Path) Within {
+	out := Within{Field: at.String(), Any: n.Any, Names: slices.Compact(slices.Sorted(slices.Values(n.MatchNames)))}
+	if len(out.Names) == 0 {
+		out.Names = []string{c.namespace}
+	}
+	return out
+}
+
 // done is what the monitor became, or why it did not.
-func (c *compiler) done(jobs []Job, within monitoringv1.NamespaceSelector, attach *monitoringv1.AttachMetadata) (*Compiled, field.ErrorList) {
+func (c *compiler) done(jobs []Job) (*Compiled, field.ErrorList) {
 	if len(c.errs) > 0 {
 		return nil, c.errs
 	}
-	out := &Compiled{
-		Jobs:    jobs,
-		Within:  Within{Any: within.Any, Names: slices.Compact(slices.Sorted(slices.Values(within.MatchNames)))},
-		Nodes:   attach != nil && attach.Node != nil && *attach.Node,
-		Secrets: c.wanted(),
-	}
-	if len(out.Within.Names) == 0 {
-		out.Within.Names = []string{c.namespace}
-	}
 	for i := range jobs {
 		if err := check(&jobs[i]); err != nil {
-			return nil, field.ErrorList{field.Invalid(c.endpoints().Index(i), jobs[i].JobName, "Prometheus refuses what it becomes: "+err.Error())}
+			return nil, field.ErrorList{field.Invalid(c.endpoint(i), jobs[i].JobName, "Prometheus refuses what it becomes: "+err.Error())}
 		}
 	}
-	return out, nil
+	return &Compiled{Jobs: jobs, Secrets: c.wanted()}, nil
 }
 
-// endpoints is where the monitor has them.
-func (c *compiler) endpoints() *field.Path {
-	if c.kind == PodMonitorKind {
-		return field.NewPath("spec", "podMetricsEndpoints")
+// endpoint is where the monitor has what becomes a job.
+func (c *compiler) endpoint(i int) *field.Path {
+	spec := field.NewPath("spec")
+	switch c.kind {
+	case PodMonitorKind:
+		return spec.Child("podMetricsEndpoints").Index(i)
+	case ServiceMonitorKind:
+		return spec.Child("endpoints").Index(i)
 	}
-	return field.NewPath("spec", "endpoints")
+	return spec
 }
 
 func (c *compiler) refuse(path *field.Path, why string) {
@@ -110,13 +115,17 @@ func (c *compiler) wanted() []bundle.WantedSecret {
 	return out
 }
 
-// Placed are the jobs with the namespaces in which they discover; nil is all of them.
-func Placed(jobs []Job, namespaces []string) []Job {
+// Placed are the jobs with the namespaces in which each of their discoveries looks, which is for within to say: nil is all of
+// them.
+func Placed(jobs []Job, within func(*Discovery) []string) []Job {
 	out := slices.Clone(jobs)
 	for i := range out {
 		out[i].KubernetesSD = slices.Clone(out[i].KubernetesSD)
-		if namespaces != nil {
-			out[i].KubernetesSD[0].Namespaces = &Namespaces{Names: namespaces}
+		for j := range out[i].KubernetesSD {
+			d := &out[i].KubernetesSD[j]
+			if namespaces := within(d); namespaces != nil {
+				d.Namespaces = &Namespaces{Names: namespaces}
+			}
 		}
 	}
 	return out

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/yaml"
 
@@ -55,18 +54,24 @@ func compiled(t *testing.T, text []byte) (*Compiled, field.ErrorList) {
 	if err := yaml.Unmarshal(text, &meta); err != nil {
 		t.Fatal(err)
 	}
-	if meta.Kind == PodMonitorKind {
-		pm := &monitoringv1.PodMonitor{}
-		if err := yaml.UnmarshalStrict(text, pm); err != nil {
-			t.Fatal(err)
-		}
-		return OfPodMonitor(pm)
+	switch meta.Kind {
+	case PodMonitorKind:
+		return of(t, text, OfPodMonitor)
+	case ProbeKind:
+		return of(t, text, OfProbe)
+	case ScrapeConfigKind:
+		return of(t, text, OfScrapeConfig)
 	}
-	sm := &monitoringv1.ServiceMonitor{}
-	if err := yaml.UnmarshalStrict(text, sm); err != nil {
+	return of(t, text, OfServiceMonitor)
+}
+
+func of[T any](t *testing.T, text []byte, compile func(*T) (*Compiled, field.ErrorList)) (*Compiled, field.ErrorList) {
+	t.Helper()
+	object := new(T)
+	if err := yaml.UnmarshalStrict(text, object); err != nil {
 		t.Fatal(err)
 	}
-	return OfServiceMonitor(sm)
+	return compile(object)
 }
 
 // TestSecrets: those of all endpoints are named once each, with what of them is used for TLS.
@@ -96,13 +101,13 @@ spec:
 	if got := made.Jobs[0].BasicAuth.PasswordFile; got != "/etc/prometheus/granted/shop/login/pass" {
 		t.Errorf("the password is in %s", got)
 	}
-	if !made.Nodes {
+	if !made.Jobs[0].KubernetesSD[0].AttachMetadata.Node {
 		t.Error("it is not known that targets are told of their nodes")
 	}
-	if diff := cmp.Diff(Within{Names: []string{"shop"}}, made.Within); diff != "" {
+	if diff := cmp.Diff(Within{Field: "spec.namespaceSelector.matchNames", Names: []string{"shop"}}, made.Jobs[0].KubernetesSD[0].Within); diff != "" {
 		t.Errorf("without a namespaceSelector (-want +got):\n%s", diff)
 	}
-	placed := Placed(made.Jobs, []string{"a"})
+	placed := Placed(made.Jobs, func(*Discovery) []string { return []string{"a"} })
 	if made.Jobs[0].KubernetesSD[0].Namespaces != nil || placed[1].KubernetesSD[0].Namespaces.Names[0] != "a" {
 		t.Error("placing jobs for one server changes those of others")
 	}

@@ -24,14 +24,15 @@ func OfPodMonitor(pm *monitoringv1.PodMonitor) (*Compiled, field.ErrorList) {
 		}.withHistograms(spec.NativeHistogramConfig),
 	}
 	c.verify(m)
+	within := c.within(spec.NamespaceSelector, field.NewPath("spec", "namespaceSelector", "matchNames"))
 	var jobs []Job
 	for i := range spec.PodMetricsEndpoints {
 		e := &spec.PodMetricsEndpoints[i]
 		job := c.job(i, m, podEndpoint(e), podSteps(pm, m, e))
-		job.KubernetesSD = discovery(m, "pod")
+		job.KubernetesSD = discovery(m, within, "pod")
 		jobs = append(jobs, job)
 	}
-	return c.done(jobs, spec.NamespaceSelector, spec.AttachMetadata)
+	return c.done(jobs)
 }
 
 func podEndpoint(e *monitoringv1.PodMetricsEndpoint) *endpoint {

@@ -28,15 +28,16 @@ func OfServiceMonitor(sm *monitoringv1.ServiceMonitor) (*Compiled, field.ErrorLi
 		}.withHistograms(spec.NativeHistogramConfig),
 	}
 	c.verify(m)
+	within := c.within(spec.NamespaceSelector, field.NewPath("spec", "namespaceSelector", "matchNames"))
 	var jobs []Job
 	for i := range spec.Endpoints {
 		e := &spec.Endpoints[i]
-		c.noFiles(e, c.endpoints().Index(i))
+		c.noFiles(e, c.endpoint(i))
 		job := c.job(i, m, serviceEndpoint(e), serviceSteps(spec, m, e))
-		job.KubernetesSD = discovery(m, "endpointslice", "service")
+		job.KubernetesSD = discovery(m, within, "endpointslice", "service")
 		jobs = append(jobs, job)
 	}
-	return c.done(jobs, spec.NamespaceSelector, spec.AttachMetadata)
+	return c.done(jobs)
 }
 
 func serviceEndpoint(e *monitoringv1.Endpoint) *endpoint {

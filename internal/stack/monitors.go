@@ -16,7 +16,7 @@ import (
 	"github.com/hearth-monitoring/hearth/internal/monitors"
 )
 
-// Monitor is a ServiceMonitor or PodMonitor of the cluster, and what it becomes.
+// Monitor is a ServiceMonitor, PodMonitor, Probe or ScrapeConfig of the cluster, and what it becomes.
 type Monitor struct {
 	Kind            monitors.Kind
 	Namespace, Name string
@@ -51,15 +51,21 @@ type MonitorVerdict struct {
 
 // MonitorSelector is a server's selector for a kind of monitors, nil where it has none, and the name of its field.
 func MonitorSelector(ps *v1alpha1.PrometheusServer, kind monitors.Kind) (selector *v1alpha1.ObjectSelector, name string) {
-	name = map[monitors.Kind]string{monitors.ServiceMonitorKind: "serviceMonitors", monitors.PodMonitorKind: "podMonitors"}[kind]
-	switch {
-	case ps.Spec.Targets == nil:
-	case kind == monitors.ServiceMonitorKind:
-		selector = ps.Spec.Targets.ServiceMonitors
-	case kind == monitors.PodMonitorKind:
-		selector = ps.Spec.Targets.PodMonitors
+	targets := ps.Spec.Targets
+	if targets == nil {
+		targets = &v1alpha1.Targets{}
 	}
-	return selector, name
+	switch kind {
+	case monitors.ServiceMonitorKind:
+		return targets.ServiceMonitors, "serviceMonitors"
+	case monitors.PodMonitorKind:
+		return targets.PodMonitors, "podMonitors"
+	case monitors.ProbeKind:
+		return targets.Probes, "probes"
+	case monitors.ScrapeConfigKind:
+		return targets.ScrapeConfigs, "scrapeConfigs"
+	}
+	return nil, ""
 }
 
 // SelectsForeign says whether a server selects any kind of monitoring.coreos.com.
@@ -72,7 +78,7 @@ func SelectsForeign(ps *v1alpha1.PrometheusServer) bool {
 
 // monitorKinds are in the order of their names.
 func monitorKinds() []monitors.Kind {
-	return []monitors.Kind{monitors.PodMonitorKind, monitors.ServiceMonitorKind}
+	return []monitors.Kind{monitors.PodMonitorKind, monitors.ProbeKind, monitors.ScrapeConfigKind, monitors.ServiceMonitorKind}
 }
 
 // placer decides, for one server and one kind, what becomes of each monitor.
@@ -153,25 +159,45 @@ func (p *placer) place(m *Monitor) ([]monitors.Job, string) {
 			return nil, fmt.Sprintf("%s: %s", m.Compiled.Jobs[i].JobName, problem)
 		}
 	}
-	namespaces, problem := p.within(m.Compiled.Within)
+	var needs []Binding
+	problem := ""
+	jobs := monitors.Placed(m.Compiled.Jobs, func(d *monitors.Discovery) []string {
+		if d.Role == monitors.RoleNode {
+			needs = append(needs, Binding{Role: RoleNodes})
+			return nil
+		}
+		namespaces, refused := p.within(d.Within)
+		problem = cmp.Or(problem, refused)
+		needs = append(needs, discovers(d, namespaces)...)
+		return namespaces
+	})
 	if problem != "" {
 		return nil, problem
-	}
-	var needs []Binding
-	if namespaces == nil {
-		needs = append(needs, Binding{Role: RoleDiscovery})
-	}
-	for _, namespace := range namespaces {
-		needs = append(needs, Binding{Role: RoleDiscovery, Namespace: namespace})
-	}
-	if m.Compiled.Nodes {
-		needs = append(needs, Binding{Role: RoleNodes})
 	}
 	if !p.reach.allow(p.field, needs...) {
 		return nil, fmt.Sprintf("its targets are beyond namespace %s, where this server may not look: label that namespace %s=%s",
 			p.in.Server.Namespace, LabelReach, ReachCluster)
 	}
-	return monitors.Placed(m.Compiled.Jobs, namespaces), ""
+	return jobs, ""
+}
+
+// discovers are the roles that a discovery in these namespaces takes; nil is all of them.
+func discovers(d *monitors.Discovery, namespaces []string) []Binding {
+	role := RoleDiscovery
+	if d.Role == monitors.RoleIngress {
+		role = RoleIngresses
+	}
+	var out []Binding
+	if namespaces == nil {
+		out = append(out, Binding{Role: role})
+	}
+	for _, namespace := range namespaces {
+		out = append(out, Binding{Role: role, Namespace: namespace})
+	}
+	if d.AttachMetadata != nil && d.AttachMetadata.Node {
+		out = append(out, Binding{Role: RoleNodes})
+	}
+	return out
 }
 
 // timeout: only with a server's interval it is known whether an endpoint's timeout fits.
@@ -199,7 +225,7 @@ func (p *placer) within(w monitors.Within) (namespaces []string, problem string)
 	}
 	for _, namespace := range w.Names {
 		if !p.takes(namespace) {
-			return nil, fmt.Sprintf("spec.namespaceSelector.matchNames: the server takes no monitors from namespace %s, and so no targets: add it to the server's %s.namespaceSelector", namespace, p.field)
+			return nil, fmt.Sprintf("%s: the server takes no monitors from namespace %s, and so no targets: add it to the server's %s.namespaceSelector", w.Field, namespace, p.field)
 		}
 	}
 	return w.Names, ""

@@ -22,6 +22,8 @@ const (
 const (
 	// RoleDiscovery reads pods, Services and EndpointSlices.
 	RoleDiscovery = "hearth-discovery"
+	// RoleIngresses reads Ingresses.
+	RoleIngresses = "hearth-ingresses"
 	// RoleNodes reads nodes, which are in no namespace.
 	RoleNodes = "hearth-nodes"
 	// RoleKubelets reads the metrics of kubelets.

@@ -1,4 +1,4 @@
-// Package monitors holds what ServiceMonitors and PodMonitors become to what prometheus-operator makes of them: both
+// Package monitors holds what ServiceMonitors, PodMonitors, Probes and ScrapeConfigs become to what prometheus-operator makes of them: both
 // configurations are loaded by Prometheus' own loader and go through its own discovery, against a real API server, and its
 // own relabelling. What has to be the same are the targets, their labels and how they are scraped.
 //
@@ -19,6 +19,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	monitoringv1alpha1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1alpha1"
 	"github.com/prometheus/common/promslog"
 	"github.com/prometheus/prometheus/config"
 	"sigs.k8s.io/yaml"
@@ -27,7 +28,7 @@ import (
 )
 
 // wantCases is how many cases there are at least.
-const wantCases = 65
+const wantCases = 92
 
 var (
 	update = flag.Bool("update", false, "write the targets that ours have")
@@ -88,14 +89,19 @@ func compile(t *testing.T, text []byte) []byte {
 			made = must(monitors.OfServiceMonitor(strict[monitoringv1.ServiceMonitor](t, document)))(t)
 		case monitoringv1.PodMonitorsKind:
 			made = must(monitors.OfPodMonitor(strict[monitoringv1.PodMonitor](t, document)))(t)
+		case monitoringv1.ProbesKind:
+			made = must(monitors.OfProbe(strict[monitoringv1.Probe](t, document)))(t)
+		case monitoringv1alpha1.ScrapeConfigsKind:
+			made = must(monitors.OfScrapeConfig(strict[monitoringv1alpha1.ScrapeConfig](t, document)))(t)
 		default:
 			continue
 		}
-		namespaces := made.Within.Names
-		if made.Within.Any {
-			namespaces = nil
-		}
-		jobs = append(jobs, monitors.Placed(made.Jobs, namespaces)...)
+		jobs = append(jobs, monitors.Placed(made.Jobs, func(d *monitors.Discovery) []string {
+			if d.Within.Any {
+				return nil
+			}
+			return d.Within.Names
+		})...)
 	}
 	out, err := monitors.Text(jobs)
 	if err != nil {

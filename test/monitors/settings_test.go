@@ -2,10 +2,12 @@ package monitors
 
 import (
 	"cmp"
+	"reflect"
 	"slices"
 
 	commonconfig "github.com/prometheus/common/config"
 	"github.com/prometheus/prometheus/config"
+	"github.com/prometheus/prometheus/discovery"
 	"github.com/prometheus/prometheus/discovery/kubernetes"
 	"go.yaml.in/yaml/v2"
 )
@@ -22,8 +24,11 @@ func settings(jobs []*config.ScrapeConfig) []string {
 		shown.RelabelConfigs = nil
 		shown.HTTPClientConfig = hidden(job.HTTPClientConfig)
 		shown.ServiceDiscoveryConfigs = nil
-		for _, sd := range discoveries(job) {
-			shown.ServiceDiscoveryConfigs = append(shown.ServiceDiscoveryConfigs, plain(sd))
+		for _, sd := range job.ServiceDiscoveryConfigs {
+			if k, ok := sd.(*kubernetes.SDConfig); ok {
+				sd = plain(k)
+			}
+			shown.ServiceDiscoveryConfigs = append(shown.ServiceDiscoveryConfigs, withoutSecrets(sd))
 		}
 		text, err := yaml.Marshal(&shown)
 		if err != nil {
@@ -49,6 +54,25 @@ func hidden(c commonconfig.HTTPClientConfig) commonconfig.HTTPClientConfig {
 	}
 	c.TLSConfig.CAFile, c.TLSConfig.CertFile, c.TLSConfig.KeyFile = some(c.TLSConfig.CAFile), some(c.TLSConfig.CertFile), some(c.TLSConfig.KeyFile)
 	return c
+}
+
+// withoutSecrets is a source of targets with only that there is a password, like a job.
+func withoutSecrets(sd discovery.Config) discovery.Config {
+	v := reflect.ValueOf(sd)
+	if v.Kind() != reflect.Pointer {
+		return sd
+	}
+	shown := reflect.New(v.Elem().Type())
+	shown.Elem().Set(v.Elem())
+	if client := shown.Elem().FieldByName("HTTPClientConfig"); client.IsValid() {
+		if c, ok := client.Interface().(commonconfig.HTTPClientConfig); ok {
+			client.Set(reflect.ValueOf(hidden(c)))
+		}
+	}
+	if out, ok := shown.Interface().(discovery.Config); ok {
+		return out
+	}
+	return sd
 }
 
 // plain is a discovery without what makes no difference: the order of namespaces, and selectors that select everything.

@@ -121,6 +121,13 @@ func documents(t *testing.T, text []byte) [][]byte {
 func (w *world) targets(t *testing.T, jobs []*config.ScrapeConfig) []string {
 	t.Helper()
 	groups := w.discover(t, jobs)
+	for _, job := range jobs {
+		for _, sd := range job.ServiceDiscoveryConfigs {
+			if static, ok := sd.(discovery.StaticConfig); ok {
+				groups[job.JobName] = append(groups[job.JobName], static...)
+			}
+		}
+	}
 	builder := promlabels.NewBuilder(promlabels.EmptyLabels())
 	var out []string
 	for _, job := range jobs {
@@ -166,6 +173,9 @@ func (w *world) discover(t *testing.T, jobs []*config.ScrapeConfig) map[string][
 			}
 		}
 	}
+	if len(configs) == 0 {
+		return map[string][]*targetgroup.Group{}
+	}
 	if err := manager.ApplyConfig(configs); err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +210,13 @@ func heard(groups map[string][]*targetgroup.Group, missing map[string]map[string
 // sources are the objects that a discovery has to find.
 func (w *world) sources(t *testing.T, sd *kubernetes.SDConfig) []string {
 	t.Helper()
-	kind := map[kubernetes.Role]string{kubernetes.RolePod: "Pod", kubernetes.RoleEndpointSlice: "EndpointSlice"}[sd.Role]
+	kind := map[kubernetes.Role]string{
+		kubernetes.RolePod: "Pod", kubernetes.RoleEndpointSlice: "EndpointSlice", kubernetes.RoleIngress: "Ingress", kubernetes.RoleNode: "Node", kubernetes.RoleService: "Service",
+	}[sd.Role]
+	prefix := strings.ToLower(kind)
+	if kind == "Service" {
+		prefix = "svc"
+	}
 	if kind == "" {
 		t.Fatalf("role %s", sd.Role)
 	}
@@ -219,7 +235,8 @@ func (w *world) sources(t *testing.T, sd *kubernetes.SDConfig) []string {
 		// A pod without an address has no targets, and what has none Prometheus forgets at once.
 		_, addressed, _ := unstructured.NestedString(o.Object, "status", "podIP")
 		if o.GetKind() == kind && (addressed || kind != "Pod") && within && selector.Matches(labels.Set(o.GetLabels())) {
-			out = append(out, strings.ToLower(kind)+"/"+o.GetNamespace()+"/"+o.GetName())
+			source := prefix + "/" + o.GetNamespace() + "/" + o.GetName()
+			out = append(out, strings.ReplaceAll(source, "//", "/")) // a node is in no namespace
 		}
 	}
 	return out

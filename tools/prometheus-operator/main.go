@@ -1,4 +1,4 @@
-// Prometheus-operator prints the configuration that prometheus-operator itself generates for the monitors and Secrets on
+// Prometheus-operator prints the configuration that prometheus-operator itself generates for the monitors, Probes, ScrapeConfigs and Secrets on
 // its standard input: what test/monitors holds ours to.
 package main
 
@@ -12,6 +12,7 @@ import (
 	"os"
 
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	monitoringv1alpha1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1alpha1"
 	"github.com/prometheus-operator/prometheus-operator/pkg/assets"
 	"github.com/prometheus-operator/prometheus-operator/pkg/prometheus"
 	corev1 "k8s.io/api/core/v1"
@@ -31,6 +32,7 @@ func main() {
 
 func generate(in io.Reader) ([]byte, error) {
 	services, pods := map[string]*monitoringv1.ServiceMonitor{}, map[string]*monitoringv1.PodMonitor{}
+	probes, scrapes := map[string]*monitoringv1.Probe{}, map[string]*monitoringv1alpha1.ScrapeConfig{}
 	var secrets []any
 	for reader := utilyaml.NewYAMLReader(bufio.NewReader(in)); ; {
 		document, err := reader.Read()
@@ -52,6 +54,10 @@ func generate(in io.Reader) ([]byte, error) {
 			object = &monitoringv1.ServiceMonitor{}
 		case monitoringv1.PodMonitorsKind:
 			object = &monitoringv1.PodMonitor{}
+		case monitoringv1.ProbesKind:
+			object = &monitoringv1.Probe{}
+		case monitoringv1alpha1.ScrapeConfigsKind:
+			object = &monitoringv1alpha1.ScrapeConfig{}
 		case "Secret":
 			object = &corev1.Secret{}
 		default:
@@ -66,6 +72,10 @@ func generate(in io.Reader) ([]byte, error) {
 			services[key] = o
 		case *monitoringv1.PodMonitor:
 			pods[key] = o
+		case *monitoringv1.Probe:
+			probes[key] = o
+		case *monitoringv1alpha1.ScrapeConfig:
+			scrapes[key] = o
 		case *corev1.Secret:
 			o.Data = map[string][]byte{}
 			for k, v := range o.StringData {
@@ -81,7 +91,7 @@ func generate(in io.Reader) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := generator.GenerateServerConfiguration(p, services, pods, nil, nil, assets.NewTestStoreBuilder(secrets...), nil, nil, nil, nil)
+	text, err := generator.GenerateServerConfiguration(p, services, pods, probes, scrapes, assets.NewTestStoreBuilder(secrets...), nil, nil, nil, nil)
 	// It is a placeholder for the number of the shard, which the sidecar fills in.
 	return bytes.ReplaceAll(text, []byte("$(SHARD)"), []byte("0")), err
 }
