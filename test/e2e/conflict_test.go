@@ -56,9 +56,9 @@ func TestNameConflict(t *testing.T) {
 	}
 	for _, o := range foreign {
 		must(t, kube.api.Delete(t.Context(), o))
-		g.gone(10*time.Second, o)
+		g.gone(time.Minute, o)
 	}
-	took = eventually(t, 70*time.Second, func() error {
+	took = eventually(t, 3*time.Minute, func() error {
 		if err := g.get(ps); err != nil {
 			return err
 		}

@@ -116,7 +116,7 @@ func TestExporterPools(t *testing.T) {
 		return nil
 	})
 	g.show(g.nodes, "nodeexporters")
-	eventually(t, 10*time.Second, func() error {
+	eventually(t, time.Minute, func() error {
 		return wantValue(t, through(ps), `count(up{job="node-exporter"} == 1)`, float64(len(kube.nodes)))
 	})
 	must(t, wantValue(t, through(ps), `count(up{job!="prometheus"})`, float64(len(kube.nodes))))
@@ -259,7 +259,7 @@ func TestHostNetwork(t *testing.T) {
 			t.Errorf("%s has the address %q, its node %q", name, p.Status.PodIP, p.Status.HostIP)
 		}
 	}
-	eventually(t, 10*time.Second, func() error {
+	eventually(t, time.Minute, func() error {
 		return wantValue(t, through(ps), `count(up{job="node-exporter"} == 1)`, float64(len(kube.nodes)))
 	})
 }

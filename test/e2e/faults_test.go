@@ -161,6 +161,8 @@ type passage struct {
 	name  string
 	rule  *v1alpha1.AlertRule
 	fault time.Time
+	// loads is how long it takes a change of the rule to be loaded.
+	loads time.Duration
 }
 
 // passage declares the two that will end, and waits until they are notified.
@@ -168,6 +170,7 @@ func (g *ground) passage(hook *hook, name string) *passage {
 	g.t.Helper()
 	p := &passage{g: g, hook: hook, name: name, rule: g.toTeam(strings.ToLower(name), alert(name+"Ends", two))}
 	g.create(p.rule)
+	_, p.loads = g.await(time.Minute, p.rule, v1alpha1.ConditionLoaded, metav1.ConditionTrue, "")
 	hook.awaitSaid(g.t, 3*time.Minute, "/team", name+"Ends", "firing")
 	return p
 }
@@ -182,7 +185,8 @@ func (p *passage) in(t *testing.T) *passage {
 // begins returns a moment before another alert begins. The two end that long after it.
 func (p *passage) begins(ends time.Duration) {
 	p.g.t.Helper()
-	at := time.Now().Add(5 * time.Second)
+	// It has to be loaded by then, on a machine with other things to do as well: what is told before the fault may be told again.
+	at := time.Now().Add(5*time.Second + 2*p.loads)
 	change(p.g, p.rule, func(r *v1alpha1.AlertRule) {
 		r.Spec.Groups[0].Rules = []v1alpha1.Rule{
 			alert(p.name+"Ends", fmt.Sprintf("%s and on() (vector(time()) < %d)", two, at.Add(ends).Unix())),
@@ -286,11 +290,12 @@ func (g *ground) silence(ps *v1alpha1.PrometheusServer, alert string) {
 		"comment":   "a test",
 	})
 	must(g.t, err)
-	answer, err := kube.typed.CoreV1().RESTClient().Post().Namespace(ps.Namespace).Resource("services").Name("alertmanager-"+ps.Name+":web").
-		SubResource("proxy").Suffix("api/v2/silences").SetHeader("Content-Type", "application/json").Body(body).DoRaw(g.t.Context())
-	if err != nil {
-		g.t.Fatalf("silence: %v: %s", err, answer)
-	}
+	// Who is behind the Service is known a moment after the server is Ready.
+	eventually(g.t, time.Minute, func() error {
+		_, err := answer(kube.typed.CoreV1().RESTClient().Post().Namespace(ps.Namespace).Resource("services").Name("alertmanager-"+ps.Name+":web").
+			SubResource("proxy").Suffix("api/v2/silences").SetHeader("Content-Type", "application/json").Body(body).DoRaw(g.t.Context()))
+		return err
+	})
 }
 
 // has waits until the Alertmanager has that many alerts.

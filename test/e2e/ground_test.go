@@ -50,8 +50,11 @@ func (g *ground) namespace(name, level string) {
 		"pod-security.kubernetes.io/warn":    level,
 	}}}
 	must(g.t, kube.api.Create(g.t.Context(), ns))
+	// Without it no pod is taken, and it is made a moment later.
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: "default"}}
+	eventually(g.t, time.Minute, func() error { return g.get(account) })
 	g.t.Cleanup(func() {
-		ctx, stop := context.WithTimeout(context.WithoutCancel(g.t.Context()), 10*time.Second)
+		ctx, stop := context.WithTimeout(context.WithoutCancel(g.t.Context()), 30*time.Second)
 		defer stop()
 		if err := kube.api.Delete(ctx, ns); client.IgnoreNotFound(err) != nil {
 			g.t.Errorf("namespace %s is left: %v", name, err)
@@ -107,7 +110,7 @@ func (g *ground) create(objects ...client.Object) {
 // change reads the object anew, edits it and writes it, as often as somebody else is quicker.
 func change[T client.Object](g *ground, object T, edit func(T)) {
 	g.t.Helper()
-	eventually(g.t, 10*time.Second, func() error {
+	eventually(g.t, time.Minute, func() error {
 		if err := g.get(object); err != nil {
 			return err
 		}

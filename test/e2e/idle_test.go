@@ -80,7 +80,7 @@ func (g *ground) settled(kinds []kind) objects {
 	const quiet = 5 * time.Second
 	var last objects
 	since := time.Now()
-	took := eventually(g.t, time.Minute, func() error {
+	took := eventually(g.t, 3*time.Minute, func() error {
 		now, err := g.list(kinds)
 		if err != nil {
 			return err

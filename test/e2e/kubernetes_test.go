@@ -52,7 +52,7 @@ func TestKubernetesTargets(t *testing.T) {
 		delete(want, "kubernetes-pods annotated:9102/metrics")
 		took := g.targetsAre(server, want)
 		t.Logf("the target of an annotated pod is gone %s after the pod was deleted", took)
-		g.awaitMessage(30*time.Second, ps, v1alpha1.ConditionTargetsHealthy, "kubernetes-pods: no target found: no pod that runs in "+g.nodes)
+		g.awaitMessage(time.Minute, ps, v1alpha1.ConditionTargetsHealthy, "kubernetes-pods: no target found: no pod that runs in "+g.nodes)
 	})
 	t.Run("revoked", func(t *testing.T) { g.in(t).revoked(ps) })
 }
@@ -60,6 +60,8 @@ func TestKubernetesTargets(t *testing.T) {
 // kubernetesServer is one with all that this test is about. The pod of its kube-state-metrics has no node to run on.
 func (g *ground) kubernetesServer() *v1alpha1.PrometheusServer {
 	ps := g.server()
+	// A kubelet and an API server have much to say, and may not be scraped for longer than this.
+	ps.Spec.ScrapeInterval = "5s"
 	ps.Spec.Targets = &v1alpha1.Targets{
 		Kubernetes: &v1alpha1.KubernetesTargets{All: true, StateMetrics: &v1alpha1.StateMetrics{Shards: 1, NodeSelector: map[string]string{"no": "such"}}},
 		Annotations: &v1alpha1.AnnotationTargets{
@@ -216,7 +218,7 @@ func (g *ground) pod(name string) *corev1.Pod {
 // targetsAre waits until a server's targets, but for itself, are exactly these and up. One that somebody made up can't be.
 func (g *ground) targetsAre(server prometheus, want map[string]map[string]string) time.Duration {
 	g.t.Helper()
-	return eventually(g.t, 90*time.Second, func() error {
+	return eventually(g.t, 3*time.Minute, func() error {
 		var data struct {
 			ActiveTargets []struct {
 				ScrapePool, ScrapeURL, Health, LastError string
@@ -256,7 +258,7 @@ func (g *ground) targetsAre(server prometheus, want map[string]map[string]string
 // for those that nobody asks for and that are dropped.
 func (g *ground) answers(server prometheus) {
 	for _, selector := range mixinSelectors {
-		eventually(g.t, 30*time.Second, func() error {
+		eventually(g.t, 90*time.Second, func() error {
 			result, err := server.query(g.t.Context(), "count("+selector+")")
 			if err == nil && len(result) == 0 {
 				err = fmt.Errorf("nothing is %s", selector)

@@ -321,7 +321,7 @@ func (g *ground) mayInstall() bool {
 			return false
 		default:
 			must(g.t, errors.Join(err, kube.api.Delete(g.t.Context(), d)))
-			g.gone(time.Minute, d)
+			g.gone(2*time.Minute, d)
 		}
 	}
 	return true
@@ -332,7 +332,7 @@ func (g *ground) install() {
 	g.t.Helper()
 	for _, d := range g.definitions() {
 		g.t.Cleanup(func() {
-			ctx, stop := context.WithTimeout(context.WithoutCancel(g.t.Context()), 30*time.Second)
+			ctx, stop := context.WithTimeout(context.WithoutCancel(g.t.Context()), 2*time.Minute)
 			defer stop()
 			err := kube.api.Delete(ctx, d)
 			for err == nil && ctx.Err() == nil {

@@ -98,7 +98,7 @@ func (g *ground) refusedByPrometheus(ps *v1alpha1.PrometheusServer, bad v1alpha1
 		return err
 	})
 	var config struct{ YAML string }
-	must(g.t, through(ps).api(g.t.Context(), "/api/v1/status/config", nil, &config))
+	eventually(g.t, time.Minute, func() error { return through(ps).api(g.t.Context(), "/api/v1/status/config", nil, &config) })
 	if strings.Contains(config.YAML, "/refused") {
 		g.t.Errorf("Prometheus runs what it refused:\n%s", config.YAML)
 	}

@@ -58,7 +58,7 @@ func (g *ground) scaled(ps *v1alpha1.PrometheusServer, rule *v1alpha1.AlertRule,
 	seen := map[string]bool{}
 	for name := range g.pods(ps) {
 		var config struct{ YAML string }
-		eventually(g.t, 10*time.Second, func() error {
+		eventually(g.t, time.Minute, func() error {
 			return throughPod(ps.Namespace, name).api(g.t.Context(), "/api/v1/status/config", nil, &config)
 		})
 		if !strings.Contains(config.YAML, "replica: "+name+"\n") || !strings.Contains(config.YAML, "prometheus: "+ps.Namespace+"/main\n") {
@@ -93,7 +93,8 @@ func TestDeletion(t *testing.T) {
 			if policy == v1alpha1.ClaimRetain {
 				want = "PersistentVolumeClaim/data-prometheus-main-0"
 			}
-			eventually(t, time.Minute, func() error {
+			// The garbage collector pauses while kinds come and go, as they do in TestMonitors.
+			eventually(t, 3*time.Minute, func() error {
 				left, err := g.list(append(slices.Clone(childKinds), otherKinds...), client.MatchingLabels{managedBy: "hearth"})
 				if err != nil {
 					return err
@@ -105,7 +106,7 @@ func TestDeletion(t *testing.T) {
 			})
 			t.Logf("with whenDeleted %s, after %s there is left: %q", policy, time.Since(start).Round(100*time.Millisecond), want)
 			for _, o := range []client.Object{ne, ps, ar} {
-				g.gone(5*time.Second, o)
+				g.gone(time.Minute, o)
 			}
 		})
 	}

@@ -54,7 +54,7 @@ func TestRules(t *testing.T) {
 	})
 	t.Run("deleted", func(t *testing.T) {
 		must(t, kube.api.Delete(t.Context(), rule))
-		took := eventually(t, 10*time.Second, func() error {
+		took := eventually(t, time.Minute, func() error {
 			groups, err := server.groups(t.Context())
 			if _, there := groups["rule-group"]; err == nil && there {
 				err = fmt.Errorf("Prometheus still has the group: %v", groups)

@@ -21,25 +21,28 @@ import (
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 )
 
+// scrapePort and webPort are of those that are given to nobody who asks for any.
+const scrapePort = 30021
+
 // The main job: an exporter that Hearth deployed, scraped by a Prometheus that Hearth deployed, asked on a node port.
 func TestScrape(t *testing.T) {
 	t.Parallel()
 	g := newGround(t)
 	_, ne, _ := g.full(func(ps *v1alpha1.PrometheusServer) {
-		ps.Spec.Service = v1alpha1.Service{Type: corev1.ServiceTypeNodePort, Port: 80, NodePort: 32121}
+		ps.Spec.Service = v1alpha1.Service{Type: corev1.ServiceTypeNodePort, Port: 80, NodePort: scrapePort}
 	})
 	g.show(g.nodes, "nodeexporters")
 	g.show(g.servers, "prometheusservers")
 	g.show(g.servers, "alertrules")
 	t.Run("up", func(t *testing.T) {
-		base := fmt.Sprintf("http://%s:32121", kube.address)
+		base := fmt.Sprintf("http://%s:%d", kube.address, scrapePort)
 		want := map[string]float64{g.servers + "/main": 1}
 		for _, node := range kube.nodes {
 			want[node] = 1
 		}
 		up := map[string]float64{}
 		// The status follows targets, whose samples come a moment later, and kube-proxy follows the pod's readiness.
-		took := eventually(t, 10*time.Second, func() error {
+		took := eventually(t, time.Minute, func() error {
 			result, err := at(base, http.DefaultClient.Do).query(t.Context(), "up")
 			clear(up)
 			for _, s := range result {
@@ -65,7 +68,7 @@ func (g *ground) figures(t *testing.T, ne *v1alpha1.NodeExporter) {
 	var metrics map[string][]exposed
 	var got map[string]string
 	// An interface may come or go between the two looks at them.
-	eventually(t, 10*time.Second, func() error {
+	eventually(t, time.Minute, func() error {
 		body, err := kube.typed.CoreV1().Pods(ne.Namespace).ProxyGet("http", pods.Items[0].Name, "9100", "/metrics", nil).DoRaw(t.Context())
 		if err != nil {
 			return err

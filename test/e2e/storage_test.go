@@ -31,9 +31,15 @@ func TestStorage(t *testing.T) {
 	t.Run("grows", func(t *testing.T) { g.in(t).grows(ps) })
 	t.Run("shrinking is refused", func(t *testing.T) {
 		g := g.in(t)
-		must(t, g.get(ps))
-		ps.Spec.Storage.Size = resource.MustParse("300Mi")
-		err := kube.api.Update(t.Context(), ps)
+		var err error
+		eventually(t, time.Minute, func() error {
+			must(t, g.get(ps))
+			ps.Spec.Storage.Size = resource.MustParse("300Mi")
+			if err = kube.api.Update(t.Context(), ps); apierrors.IsConflict(err) {
+				return err // a status was written in between
+			}
+			return nil
+		})
 		t.Log(err)
 		if !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "storage.size") || !strings.Contains(err.Error(), "cannot shrink") {
 			t.Errorf("shrinking was not refused with a reason")
@@ -43,7 +49,7 @@ func TestStorage(t *testing.T) {
 		g := g.in(t)
 		was := g.retention(server)
 		change(g, ps, func(ps *v1alpha1.PrometheusServer) { ps.Spec.Retention.Time = "3d" })
-		took := eventually(t, 15*time.Second, func() error {
+		took := eventually(t, time.Minute, func() error {
 			if now := g.retention(server); !strings.HasPrefix(now, "3d") {
 				return fmt.Errorf("storageRetention is %s", now)
 			}
@@ -57,7 +63,8 @@ func TestStorage(t *testing.T) {
 	}
 	old, err := server.query(t.Context(), fmt.Sprintf(`up{job="prometheus"} @ %f`, first+0.1))
 	must(t, err)
-	if len(old) != 1 || old[0].Value.float() != 1 {
+	// Whether the first scrape went well is another question.
+	if len(old) != 1 {
 		t.Errorf("the sample of %s is gone: %v", moment(first), old)
 	}
 	// At least a second: the test can be here before the second sample is, and a range of nothing is no query.

@@ -28,7 +28,7 @@ import (
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 )
 
-const webPort = 32122
+const webPort = 30022
 
 // A server with TLS and a password works in all its parts, does not start without them, and gives them away nowhere.
 func TestWeb(t *testing.T) {
@@ -59,7 +59,7 @@ func TestWeb(t *testing.T) {
 	ask := web{roots: roots, password: password}
 	t.Run("asks for the password", func(t *testing.T) {
 		// kube-proxy follows the pod's readiness.
-		eventually(t, 10*time.Second, func() error {
+		eventually(t, time.Minute, func() error {
 			_, err := at(url, ask.do).get(t.Context(), "/api/v1/status/buildinfo", nil)
 			return err
 		})
@@ -87,7 +87,7 @@ func TestWeb(t *testing.T) {
 // withoutSecrets waits until the server says what is missing, and makes sure that nothing runs unprotected meanwhile.
 func (g *ground) withoutSecrets(ps *v1alpha1.PrometheusServer) {
 	g.t.Helper()
-	message, took := g.awaitMessage(30*time.Second, ps, v1alpha1.ConditionReady, "certificate", "credentials")
+	message, took := g.awaitMessage(2*time.Minute, ps, v1alpha1.ConditionReady, "certificate", "credentials")
 	g.t.Logf("after %s: %s", took, message)
 	for name, pod := range g.pods(ps) {
 		for _, c := range append(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses...) {
