@@ -80,10 +80,16 @@ func (a *grafanaAttempted) noted(before *grafanaRecord) *grafanaRecord {
 	if adopt := a.ps.Annotations[grafana.AnnotationAdopt]; adopt != "" && !slices.Contains(out.IDs, adopt) {
 		out.IDs = slices.Insert(out.IDs, 0, adopt)
 	}
-	p := out.place(a.wanted.URL)
+	a.enter(out)
+	return out
+}
+
+// enter notes where things are wanted, with all folders that were ever made there.
+func (a *grafanaAttempted) enter(record *grafanaRecord) {
+	p := record.place(a.wanted.URL)
 	if p == nil {
-		out.Places = append(out.Places, grafanaPlace{URL: a.wanted.URL})
-		p = &out.Places[len(out.Places)-1]
+		record.Places = append(record.Places, grafanaPlace{URL: a.wanted.URL})
+		p = &record.Places[len(record.Places)-1]
 	}
 	p.Token, p.TLS, p.Left = a.wanted.Token, a.wanted.TLS, nil
 	folders := slices.Clone(p.Folders)
@@ -93,7 +99,6 @@ func (a *grafanaAttempted) noted(before *grafanaRecord) *grafanaRecord {
 		}
 	}
 	p.Folders = folders
-	return out
 }
 
 func (a *grafanaAttempted) keep(ctx context.Context, before, record *grafanaRecord) error {
