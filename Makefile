@@ -122,6 +122,12 @@ record-monitors: localcluster ## Record what prometheus-operator generates for t
 	@go -C tools/prometheus-operator build -o ../../bin/prometheus-operator-config .
 	@KUBEBUILDER_ASSETS=$(CURDIR)/bin/kube go test -count=1 ./test/monitors -record $(CURDIR)/bin/prometheus-operator-config -update
 
+.PHONY: record-dashboards
+record-dashboards: ## Record what Grafana's published types say of a dashboard, for the test of internal/dashboards (needs npm)
+	@rm -rf bin/grafana-schema && cp -r tools/grafana-schema bin/
+	@npm --prefix bin/grafana-schema ci --ignore-scripts --no-audit --no-fund
+	@node bin/grafana-schema/record.mjs internal/dashboards/testdata
+
 .PHONY: test-provisioner
 test-provisioner: testsummary ## The local cluster's provisioner of volumes
 	@GOFLAGS="$(KUBE_GOFLAGS)" $(call gotest,provisioner,-C hack/localcluster/kube) -timeout 10m ./...
