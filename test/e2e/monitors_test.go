@@ -36,10 +36,10 @@ func TestMonitors(t *testing.T) {
 	ps.Spec.Targets = &v1alpha1.Targets{MonitorTargets: v1alpha1.MonitorTargets{ServiceMonitors: selector, PodMonitors: selector}}
 	g.create(append(g.monitored(), ps)...)
 	// On a cluster that has the kinds already there is nothing to wait for.
-	if g.mayInstall() {
+	if g.mayInstall("servicemonitors", "podmonitors") {
 		g.await(2*time.Minute, ps, v1alpha1.ConditionMonitorsAccepted, metav1.ConditionTrue, v1alpha1.ReasonAllAccepted)
 		g.await(2*time.Minute, ps, v1alpha1.ConditionReady, metav1.ConditionTrue, "")
-		g.install()
+		g.install("servicemonitors", "podmonitors")
 	}
 	start := time.Now()
 	g.monitors(monitorsOfTest)
@@ -273,7 +273,9 @@ func (g *ground) monitors(text string) {
 	for _, document := range strings.Split(text, "\n---\n") {
 		o := &unstructured.Unstructured{}
 		must(g.t, yaml.Unmarshal([]byte(document), &o.Object))
-		o.SetAPIVersion("monitoring.coreos.com/v1")
+		if o.GetAPIVersion() == "" {
+			o.SetAPIVersion("monitoring.coreos.com/v1")
+		}
 		o.SetNamespace(g.nodes)
 		eventually(g.t, time.Minute, func() error {
 			err := kube.api.Create(g.t.Context(), o.DeepCopy())
@@ -300,9 +302,9 @@ func monitor(kind, name, namespace string) *unstructured.Unstructured {
 }
 
 // definitions are those of somebody else's kinds, without which nothing else here is tested.
-func (g *ground) definitions() []*unstructured.Unstructured {
+func (g *ground) definitions(kinds ...string) []*unstructured.Unstructured {
 	g.t.Helper()
-	out := upstream.Definitions(g.t, "../..", "servicemonitors", "podmonitors")
+	out := upstream.Definitions(g.t, "../..", kinds...)
 	for _, d := range out {
 		d.SetLabels(map[string]string{leftover: "true"})
 	}
@@ -310,9 +312,9 @@ func (g *ground) definitions() []*unstructured.Unstructured {
 }
 
 // mayInstall removes what an aborted run of this test left, and is false if the kinds are somebody's.
-func (g *ground) mayInstall() bool {
+func (g *ground) mayInstall(kinds ...string) bool {
 	g.t.Helper()
-	for _, d := range g.definitions() {
+	for _, d := range g.definitions(kinds...) {
 		err := g.get(d)
 		switch {
 		case apierrors.IsNotFound(err):
@@ -328,9 +330,9 @@ func (g *ground) mayInstall() bool {
 }
 
 // install installs the kinds until the end of the test. With them goes every object of theirs.
-func (g *ground) install() {
+func (g *ground) install(kinds ...string) {
 	g.t.Helper()
-	for _, d := range g.definitions() {
+	for _, d := range g.definitions(kinds...) {
 		g.t.Cleanup(func() {
 			ctx, stop := context.WithTimeout(context.WithoutCancel(g.t.Context()), 2*time.Minute)
 			defer stop()
