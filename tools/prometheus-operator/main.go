@@ -30,59 +30,82 @@ func main() {
 	os.Stdout.Write(text)
 }
 
-func generate(in io.Reader) ([]byte, error) {
-	services, pods := map[string]*monitoringv1.ServiceMonitor{}, map[string]*monitoringv1.PodMonitor{}
-	probes, scrapes := map[string]*monitoringv1.Probe{}, map[string]*monitoringv1alpha1.ScrapeConfig{}
-	var secrets []any
+// declared is what was on the input, monitors by namespace and name.
+type declared struct {
+	services map[string]*monitoringv1.ServiceMonitor
+	pods     map[string]*monitoringv1.PodMonitor
+	probes   map[string]*monitoringv1.Probe
+	scrapes  map[string]*monitoringv1alpha1.ScrapeConfig
+	secrets  []any
+}
+
+func read(in io.Reader) (*declared, error) {
+	d := &declared{
+		services: map[string]*monitoringv1.ServiceMonitor{}, pods: map[string]*monitoringv1.PodMonitor{},
+		probes: map[string]*monitoringv1.Probe{}, scrapes: map[string]*monitoringv1alpha1.ScrapeConfig{},
+	}
 	for reader := utilyaml.NewYAMLReader(bufio.NewReader(in)); ; {
 		document, err := reader.Read()
 		if errors.Is(err, io.EOF) {
-			break
+			return d, nil
+		}
+		if err == nil {
+			err = d.add(document)
 		}
 		if err != nil {
 			return nil, err
 		}
-		var meta metav1.TypeMeta
-		if err := yaml.Unmarshal(document, &meta); err != nil {
-			return nil, err
-		}
-		var object metav1.Object
-		switch meta.Kind {
-		case "":
-			continue
-		case monitoringv1.ServiceMonitorsKind:
-			object = &monitoringv1.ServiceMonitor{}
-		case monitoringv1.PodMonitorsKind:
-			object = &monitoringv1.PodMonitor{}
-		case monitoringv1.ProbesKind:
-			object = &monitoringv1.Probe{}
-		case monitoringv1alpha1.ScrapeConfigsKind:
-			object = &monitoringv1alpha1.ScrapeConfig{}
-		case "Secret":
-			object = &corev1.Secret{}
-		default:
-			return nil, fmt.Errorf("kind %s", meta.Kind)
-		}
-		if err := yaml.Unmarshal(document, object); err != nil {
-			return nil, err
-		}
-		key := object.GetNamespace() + "/" + object.GetName()
-		switch o := object.(type) {
-		case *monitoringv1.ServiceMonitor:
-			services[key] = o
-		case *monitoringv1.PodMonitor:
-			pods[key] = o
-		case *monitoringv1.Probe:
-			probes[key] = o
-		case *monitoringv1alpha1.ScrapeConfig:
-			scrapes[key] = o
-		case *corev1.Secret:
-			o.Data = map[string][]byte{}
-			for k, v := range o.StringData {
-				o.Data[k] = []byte(v)
-			}
-			secrets = append(secrets, o)
-		}
+	}
+}
+
+func (d *declared) add(document []byte) error {
+	var meta metav1.PartialObjectMetadata
+	if err := yaml.Unmarshal(document, &meta); err != nil {
+		return err
+	}
+	key := meta.Namespace + "/" + meta.Name
+	var object any
+	switch meta.Kind {
+	case "":
+		return nil
+	case monitoringv1.ServiceMonitorsKind:
+		d.services[key] = &monitoringv1.ServiceMonitor{}
+		object = d.services[key]
+	case monitoringv1.PodMonitorsKind:
+		d.pods[key] = &monitoringv1.PodMonitor{}
+		object = d.pods[key]
+	case monitoringv1.ProbesKind:
+		d.probes[key] = &monitoringv1.Probe{}
+		object = d.probes[key]
+	case monitoringv1alpha1.ScrapeConfigsKind:
+		d.scrapes[key] = &monitoringv1alpha1.ScrapeConfig{}
+		object = d.scrapes[key]
+	case "Secret":
+		return d.addSecret(document)
+	default:
+		return fmt.Errorf("kind %s", meta.Kind)
+	}
+	return yaml.Unmarshal(document, object)
+}
+
+// addSecret adds one as an API server has it.
+func (d *declared) addSecret(document []byte) error {
+	secret := &corev1.Secret{}
+	if err := yaml.Unmarshal(document, secret); err != nil {
+		return err
+	}
+	secret.Data = map[string][]byte{}
+	for k, v := range secret.StringData {
+		secret.Data[k] = []byte(v)
+	}
+	d.secrets = append(d.secrets, secret)
+	return nil
+}
+
+func generate(in io.Reader) ([]byte, error) {
+	d, err := read(in)
+	if err != nil {
+		return nil, err
 	}
 	role := monitoringv1.EndpointSliceRole
 	p := &monitoringv1.Prometheus{ObjectMeta: metav1.ObjectMeta{Namespace: "monitoring", Name: "main"}}
@@ -91,7 +114,7 @@ func generate(in io.Reader) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := generator.GenerateServerConfiguration(p, services, pods, probes, scrapes, assets.NewTestStoreBuilder(secrets...), nil, nil, nil, nil)
+	text, err := generator.GenerateServerConfiguration(p, d.services, d.pods, d.probes, d.scrapes, assets.NewTestStoreBuilder(d.secrets...), nil, nil, nil, nil)
 	// It is a placeholder for the number of the shard, which the sidecar fills in.
 	return bytes.ReplaceAll(text, []byte("$(SHARD)"), []byte("0")), err
 }
