@@ -68,7 +68,7 @@ func TestLive(t *testing.T) {
 		return func() ([]byte, error) { return []byte(body), nil }
 	}
 	asked := 0
-	const passing = "go_goroutines 1\nnode_scrape_collector_success{collector=\"a\"} 0\n"
+	const passing = "go_goroutines 1\nnode_scrape_collector_success{collector=\"a\"} 0\nnode_processes_state{state=\"R\"} 1\n"
 	flaky := func() ([]byte, error) {
 		asked++
 		return []byte(strings.NewReplacer("1500", []string{"1", "1500", "2"}[asked%3], `"b"`, `"c"`).Replace(before)), nil

@@ -20,7 +20,7 @@ func TestLive(t *testing.T) {
 	var rows []string
 	var sum compare.Report
 	for _, name := range names {
-		r, err := compare.Live(6,
+		r, err := compare.Live(10,
 			func() ([]byte, error) { return theirs.Get(t.Context(), name) },
 			func() ([]byte, error) { return ours.Get(t.Context(), name) })
 		if err != nil {

@@ -218,7 +218,7 @@ func TestPodSeesTheHost(t *testing.T) {
 	series := 0
 	for _, name := range []string{"arp", "cpu", "diskstats", "entropy", "filefd", "filesystem", "loadavg", "meminfo", "netclass", "netdev", "netstat",
 		"os", "pressure", "schedstat", "sockstat", "softnet", "stat", "time", "timex", "uname", "vmstat"} {
-		r, err := compare.Live(6,
+		r, err := compare.Live(10,
 			func() ([]byte, error) { return theirs.Get(t.Context(), name) },
 			func() ([]byte, error) {
 				body, err := scrapePod(t.Context(), pod, map[string]string{"collect[]": name})
