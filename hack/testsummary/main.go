@@ -3,7 +3,8 @@
 //	testsummary run DIR PART COMMAND...    runs COMMAND (a go test -json) and writes what came of it to DIR/PART.json
 //	testsummary report DIR PART...         prints the parts together, and last of all one line for all of them
 //
-// Both exit with 1 if anything failed. A part that should have run and left no file counts as a failure.
+// One or two tests that fail are run once more, alone, and count as passed if they pass then; the report names them.
+// Both exit with 1 if anything else failed. A part that should have run and left no file counts as a failure.
 package main
 
 import (

@@ -20,28 +20,25 @@ const quiet = time.Minute
 // slow is how long a test takes that is worth a line of its own.
 const slow = time.Second
 
-// run runs a go test -json, prints what fails as it fails, and writes the result to dir/part.json.
+// run runs a go test -json, prints what fails as it fails, runs that again where again allows it, and writes the result to
+// dir/part.json.
 func run(w io.Writer, dir, part string, args []string) error {
 	start := time.Now()
-	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
 	t := newTally()
-	follow(w, t, lines(out))
+	err := execute(w, t, args)
+	if err != nil && !exited(err) {
+		return err
+	}
+	second, failure := again(w, t, args)
+	if failure != nil {
+		return failure
+	}
 	r := t.result()
-	var exit *exec.ExitError
-	switch err := cmd.Wait(); {
-	case errors.As(err, &exit) && r.Failed == 0:
+	r.Second = second
+	switch {
+	case err != nil && r.Failed == 0 && len(second) == 0:
 		r.Failed++
 		r.Failures = append(r.Failures, fmt.Sprintf("%s: %v", strings.Join(args, " "), err))
-	case err != nil && exit == nil:
-		return err
 	case r.Passed+r.Failed+r.Skipped == 0:
 		r.Failed++
 		r.Failures = append(r.Failures, strings.Join(args, " ")+": ran no test")
@@ -55,6 +52,27 @@ func run(w io.Writer, dir, part string, args []string) error {
 		return errFailed
 	}
 	return nil
+}
+
+// execute runs a go test -json and adds to the tally what it says.
+func execute(w io.Writer, t *tally, args []string) error {
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	follow(w, t, lines(out))
+	return cmd.Wait()
+}
+
+// exited says whether a command ran and returned an exit status other than 0.
+func exited(err error) bool {
+	var exit *exec.ExitError
+	return errors.As(err, &exit)
 }
 
 func write(file string, r result) error {

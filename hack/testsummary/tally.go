@@ -26,6 +26,7 @@ type result struct {
 	Skipped  int           `json:"skipped"`
 	Took     time.Duration `json:"took"`
 	Failures []string      `json:"failures,omitempty"`
+	Second   []string      `json:"second,omitempty"` // tests that failed, and passed in a second run
 	Skips    []skip        `json:"skips,omitempty"`
 }
 
