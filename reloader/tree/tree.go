@@ -3,6 +3,7 @@
 //	<dir>/rev-<revision>-<hash>/...   one directory per revision; rule files in rules/
 //	<dir>/current                     symlink to the revision that the server reads
 //	<dir>/good                        symlink to the revision that the server last acknowledged
+//	<dir>/.spare                      a revision that nobody needs, of which the next one is made
 //
 // A revision is written beside the others and comes into use by renaming a symlink, so the server never sees half of
 // one, and never a path other than <dir>/current/...: Prometheus keeps the state of a rule group by the path of its file.
@@ -25,6 +26,7 @@ const (
 	goodLink    = "good"
 	noteFile    = ".revision.json"
 	tempPrefix  = ".new-"
+	spareDir    = ".spare"
 	revPrefix   = "rev-"
 )
 
@@ -68,6 +70,8 @@ type Store struct {
 	dir    string
 	expand *strings.Replacer
 	held   map[string]note
+	// spare is what spareDir holds; it has no files while there is none.
+	spare note
 }
 
 // Open takes up what an earlier run left. Values replace $(NAME) in the files at the root of a tree: what differs
@@ -150,7 +154,8 @@ func (s *Store) find(sum string) (dir string, files []string, ok bool) {
 }
 
 // Write puts a revision on disk, without using it: from the packed parts given by object name, and by hard links for the
-// parts that another revision has already, so that an edit to one rule among ten thousand writes one bucket.
+// parts that another revision has already, so that an edit to one rule among ten thousand writes one bucket. Where there is a
+// spare, not even the links of the others are made again: what differs from it is taken out and put in.
 func (s *Store) Write(rev Revision, parts map[string][]byte) error {
 	n := note{Revision: rev, Files: map[string][]string{}}
 	name := rev.dir()
@@ -168,10 +173,18 @@ func (s *Store) Write(rev Revision, parts map[string][]byte) error {
 	if err := os.Chmod(temp, 0o755); err != nil {
 		return err
 	}
+	there, err := s.takeSpare(temp, rev.Manifest)
+	if err != nil {
+		return fmt.Errorf("revision %d: %w", rev.Manifest.Revision, err)
+	}
 	for _, o := range rev.Manifest.Objects {
-		if n.Files[o.SHA256], err = s.writePart(temp, o, parts[o.Name]); err != nil {
-			return fmt.Errorf("revision %d: %s: %w", rev.Manifest.Revision, o.Name, err)
+		files, ok := there[o.SHA256]
+		if !ok {
+			if files, err = s.writePart(temp, o, parts[o.Name]); err != nil {
+				return fmt.Errorf("revision %d: %s: %w", rev.Manifest.Revision, o.Name, err)
+			}
 		}
+		n.Files[o.SHA256] = files
 	}
 	if err := s.keep(name, temp, n); err != nil {
 		return err
@@ -185,6 +198,38 @@ func (s *Store) Write(rev Revision, parts map[string][]byte) error {
 		return err
 	}
 	return nil
+}
+
+// takeSpare puts the spare in place of the empty directory dir, without the files of the parts that m does not name, and returns
+// those that it still has, by the part's sha256. It is used up, whatever comes of it. Files that are there are never written to:
+// other revisions have the same.
+func (s *Store) takeSpare(dir string, m bundle.Manifest) (map[string][]string, error) {
+	spare := s.spare.Files
+	s.spare = note{}
+	if spare == nil {
+		return nil, nil
+	}
+	if err := os.Remove(dir); err != nil {
+		return nil, err
+	}
+	if err := os.Rename(filepath.Join(s.dir, spareDir), dir); err != nil {
+		return nil, err
+	}
+	there := map[string][]string{}
+	for _, o := range m.Objects {
+		if files, ok := spare[o.SHA256]; ok {
+			there[o.SHA256] = files
+			delete(spare, o.SHA256)
+		}
+	}
+	for _, files := range spare {
+		for _, name := range files {
+			if err := os.Remove(filepath.Join(dir, filepath.FromSlash(name))); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return there, nil
 }
 
 func (s *Store) writePart(temp string, o bundle.Object, packed []byte) ([]string, error) {
@@ -281,13 +326,17 @@ func (s *Store) link(name, target string) error {
 	return os.Rename(temp, filepath.Join(s.dir, name))
 }
 
-// Sweep removes every revision but the current one, the good one and those given, and what a killed run left half done.
+// Sweep clears away every revision but the current one, the good one and those given, and what a killed run left half done. The
+// newest of those it clears away becomes the spare.
 func (s *Store) Sweep(keep ...Revision) error {
-	kept := map[string]bool{}
+	kept := map[string]bool{spareDir: s.spare.Files != nil}
 	for _, rev := range append(keep, s.Current(), s.Good()) {
 		if !rev.None() {
 			kept[rev.dir()] = true
 		}
+	}
+	if err := s.makeSpare(kept); err != nil {
+		return err
 	}
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
@@ -295,7 +344,7 @@ func (s *Store) Sweep(keep ...Revision) error {
 	}
 	for _, e := range entries {
 		name := e.Name()
-		ours := strings.HasPrefix(name, revPrefix) || strings.HasPrefix(name, tempPrefix)
+		ours := strings.HasPrefix(name, revPrefix) || strings.HasPrefix(name, tempPrefix) || name == spareDir
 		if !ours || kept[name] {
 			continue
 		}
@@ -304,5 +353,32 @@ func (s *Store) Sweep(keep ...Revision) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// makeSpare makes the newest revision that is not kept the spare, unless there is one.
+func (s *Store) makeSpare(kept map[string]bool) error {
+	if kept[spareDir] {
+		return nil
+	}
+	newest := ""
+	for name, n := range s.held {
+		if !kept[name] && (newest == "" || n.Manifest.Revision > s.held[newest].Manifest.Revision) {
+			newest = name
+		}
+	}
+	if newest == "" {
+		return nil
+	}
+	// That of an earlier run.
+	if err := os.RemoveAll(filepath.Join(s.dir, spareDir)); err != nil {
+		return err
+	}
+	n := s.held[newest]
+	delete(s.held, newest)
+	if err := os.Rename(filepath.Join(s.dir, newest), filepath.Join(s.dir, spareDir)); err != nil {
+		return err
+	}
+	s.spare, kept[spareDir] = n, true
 	return nil
 }

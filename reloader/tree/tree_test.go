@@ -2,10 +2,16 @@ package tree
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/hearth-monitoring/hearth/internal/bundle"
 )
@@ -78,11 +84,116 @@ func TestStore(t *testing.T) {
 	}
 	entries, err := os.ReadDir(dir)
 	must(t, err)
-	if len(entries) != 3 {
+	if len(entries) != 4 { // current, good, what they lead to, and the spare
 		t.Errorf("left behind: %v", entries)
 	}
 	if err := s.Use(two); err == nil {
 		t.Error("used a revision that was swept")
+	}
+}
+
+// TestManyRevisions publishes rules that come, change and go, in more and fewer buckets, to a store that takes some revisions, leaves some
+// out, goes back from some and is opened anew at times. Whatever it made a tree of, the tree has these files and no others.
+func TestManyRevisions(t *testing.T) {
+	for seed := range uint64(5) {
+		random := rand.New(rand.NewPCG(seed, 0))
+		dir := t.TempDir()
+		s := open(t, dir)
+		rules, last := map[string][]byte{}, (*bundle.Manifest)(nil)
+		for i := range 15 {
+			for range random.IntN(60) {
+				name := fmt.Sprintf("rule-%d.yaml", random.IntN(200))
+				if delete(rules, name); random.IntN(3) > 0 {
+					rules[name] = noise(random)
+				}
+			}
+			rev, objects := published(t, last, map[string][]byte{"prometheus.yml": fmt.Append(nil, i)}, rules)
+			last = &rev.Manifest
+			if random.IntN(8) == 0 {
+				continue // the reloader was busy
+			}
+			missing := map[string][]byte{}
+			for _, o := range s.Missing(rev.Manifest) {
+				missing[o.Name] = objects[o.Name]
+			}
+			must(t, s.Write(rev, missing), s.Use(rev))
+			if diff := cmp.Diff(texts(rules), ruleFiles(t, dir)); diff != "" || content(t, dir, "prometheus.yml") != strconv.Itoa(i) {
+				t.Fatalf("seed %d, revision %d: prometheus.yml %q, rules (-want +got):\n%s", seed, i, content(t, dir, "prometheus.yml"), diff)
+			}
+			switch good := s.Good(); {
+			case random.IntN(5) == 0 && !good.None(): // refused
+				must(t, s.Use(good))
+			default:
+				must(t, s.Acknowledge(rev))
+			}
+			must(t, s.Sweep(rev))
+			if random.IntN(10) == 0 {
+				s = open(t, dir)
+			}
+		}
+	}
+}
+
+// noise is up to 1 KiB that does not compress: enough for the number of buckets to change.
+func noise(random *rand.Rand) []byte {
+	text := make([]byte, random.IntN(1<<10))
+	for i := range text {
+		text[i] = byte(random.Uint32())
+	}
+	return text
+}
+
+func texts(files map[string][]byte) map[string]string {
+	texts := map[string]string{}
+	for name, text := range files {
+		texts[name] = string(text)
+	}
+	return texts
+}
+
+func ruleFiles(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	root := filepath.Join(dir, "current", bundle.RulesDir)
+	entries, err := os.ReadDir(root)
+	if !errors.Is(err, fs.ErrNotExist) {
+		must(t, err)
+	}
+	files := map[string]string{}
+	for _, e := range entries {
+		text, err := os.ReadFile(filepath.Join(root, e.Name()))
+		must(t, err)
+		files[e.Name()] = string(text)
+	}
+	return files
+}
+
+// TestSpare counts what an edit does to a store that has had one before: the files of the other buckets stay where they are.
+func TestSpare(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	rules := map[string][]byte{}
+	for i := range 200 {
+		rules[fmt.Sprintf("rule-%d.yaml", i)] = []byte("one")
+	}
+	var last *bundle.Manifest
+	var spare os.FileInfo
+	for i := range 4 {
+		rules["rule-7.yaml"] = fmt.Appendf(nil, "edit %d", i)
+		rev, objects := published(t, last, map[string][]byte{"prometheus.yml": nil}, rules)
+		last = &rev.Manifest
+		missing := map[string][]byte{}
+		for _, o := range s.Missing(rev.Manifest) {
+			missing[o.Name] = objects[o.Name]
+		}
+		must(t, s.Write(rev, missing), s.Use(rev), s.Acknowledge(rev), s.Sweep())
+		now, err := os.Stat(filepath.Join(dir, "current", bundle.RulesDir))
+		must(t, err)
+		if spare != nil && !os.SameFile(spare, now) {
+			t.Errorf("edit %d made a new directory", i)
+		}
+		if spare, err = os.Stat(filepath.Join(dir, spareDir, bundle.RulesDir)); i > 0 {
+			must(t, err)
+		}
 	}
 }
 
