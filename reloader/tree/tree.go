@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	"strings"
@@ -61,8 +62,28 @@ func (r Revision) dir() string {
 // note is kept in each revision's directory: what it is, and which files came with which part.
 type note struct {
 	Revision
-	// Files are the paths of each part's files, by the part's sha256.
-	Files map[string][]string `json:"files"`
+	// Files are each part's, by the part's sha256.
+	Files map[string][]file `json:"files"`
+	// content is what each path holds.
+	content map[string]string
+}
+
+// file is a path in a tree and the start of the sha256, in hex, of what lies there.
+type file struct {
+	Path string `json:"path"`
+	Sum  string `json:"sum"`
+}
+
+func (n note) files() iter.Seq[file] {
+	return func(yield func(file) bool) {
+		for _, files := range n.Files {
+			for _, f := range files {
+				if !yield(f) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // Store is the directory. It is used by one goroutine at a time.
@@ -113,6 +134,10 @@ func (s *Store) readNotes() error {
 		var n note
 		// A note that does not fit its directory is not ours; Sweep removes the directory.
 		if json.Unmarshal(text, &n) == nil && n.dir() == e.Name() {
+			n.content = map[string]string{}
+			for f := range n.files() {
+				n.content[f.Path] = f.Sum
+			}
 			s.held[e.Name()] = n
 		}
 	}
@@ -137,155 +162,21 @@ func (s *Store) linked(link string) Revision {
 func (s *Store) Missing(m bundle.Manifest) []bundle.Object {
 	var missing []bundle.Object
 	for _, o := range m.Objects {
-		if _, _, ok := s.find(o.SHA256); !ok {
+		if _, ok := s.find(o.SHA256); !ok {
 			missing = append(missing, o)
 		}
 	}
 	return missing
 }
 
-func (s *Store) find(sum string) (dir string, files []string, ok bool) {
-	for dir, n := range s.held {
+// find returns the files of a part, if a revision on disk has it.
+func (s *Store) find(sum string) (files []file, ok bool) {
+	for _, n := range s.held {
 		if files, ok := n.Files[sum]; ok {
-			return dir, files, true
+			return files, true
 		}
 	}
-	return "", nil, false
-}
-
-// Write puts a revision on disk, without using it: from the packed parts given by object name, and by hard links for the
-// parts that another revision has already, so that an edit to one rule among ten thousand writes one bucket. Where there is a
-// spare, not even the links of the others are made again: what differs from it is taken out and put in.
-func (s *Store) Write(rev Revision, parts map[string][]byte) error {
-	n := note{Revision: rev, Files: map[string][]string{}}
-	name := rev.dir()
-	if held, ok := s.held[name]; ok {
-		// The same content, perhaps of an object that was made again: only the note differs.
-		n.Files = held.Files
-		return s.keep(name, filepath.Join(s.dir, name), n)
-	}
-	temp, err := os.MkdirTemp(s.dir, tempPrefix)
-	if err != nil {
-		return err
-	}
-	// What is left of a failed one is swept later.
-	defer func() { _ = os.RemoveAll(temp) }()
-	if err := os.Chmod(temp, 0o755); err != nil {
-		return err
-	}
-	there, err := s.takeSpare(temp, rev.Manifest)
-	if err != nil {
-		return fmt.Errorf("revision %d: %w", rev.Manifest.Revision, err)
-	}
-	for _, o := range rev.Manifest.Objects {
-		files, ok := there[o.SHA256]
-		if !ok {
-			if files, err = s.writePart(temp, o, parts[o.Name]); err != nil {
-				return fmt.Errorf("revision %d: %s: %w", rev.Manifest.Revision, o.Name, err)
-			}
-		}
-		n.Files[o.SHA256] = files
-	}
-	if err := s.keep(name, temp, n); err != nil {
-		return err
-	}
-	if err := os.RemoveAll(filepath.Join(s.dir, name)); err != nil {
-		delete(s.held, name)
-		return err
-	}
-	if err := os.Rename(temp, filepath.Join(s.dir, name)); err != nil {
-		delete(s.held, name)
-		return err
-	}
-	return nil
-}
-
-// takeSpare puts the spare in place of the empty directory dir, without the files of the parts that m does not name, and returns
-// those that it still has, by the part's sha256. It is used up, whatever comes of it. Files that are there are never written to:
-// other revisions have the same.
-func (s *Store) takeSpare(dir string, m bundle.Manifest) (map[string][]string, error) {
-	spare := s.spare.Files
-	s.spare = note{}
-	if spare == nil {
-		return nil, nil
-	}
-	if err := os.Remove(dir); err != nil {
-		return nil, err
-	}
-	if err := os.Rename(filepath.Join(s.dir, spareDir), dir); err != nil {
-		return nil, err
-	}
-	there := map[string][]string{}
-	for _, o := range m.Objects {
-		if files, ok := spare[o.SHA256]; ok {
-			there[o.SHA256] = files
-			delete(spare, o.SHA256)
-		}
-	}
-	for _, files := range spare {
-		for _, name := range files {
-			if err := os.Remove(filepath.Join(dir, filepath.FromSlash(name))); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return there, nil
-}
-
-func (s *Store) writePart(temp string, o bundle.Object, packed []byte) ([]string, error) {
-	if packed == nil {
-		dir, names, ok := s.find(o.SHA256)
-		if !ok {
-			return nil, bundle.ErrMismatch
-		}
-		return names, s.linkFiles(filepath.Join(s.dir, dir), temp, names)
-	}
-	files, err := bundle.Unpack(packed)
-	if err != nil {
-		return nil, err
-	}
-	names := make([]string, 0, len(files))
-	for name, data := range files {
-		if !strings.Contains(name, "/") {
-			data = []byte(s.expand.Replace(string(data)))
-		}
-		if err := writeNew(filepath.Join(temp, filepath.FromSlash(name)), data); err != nil {
-			return nil, err
-		}
-		names = append(names, name)
-	}
-	return names, nil
-}
-
-// linkFiles is safe because nothing ever writes into a file of a tree.
-func (s *Store) linkFiles(from, to string, names []string) error {
-	for _, name := range names {
-		target := filepath.Join(to, filepath.FromSlash(name))
-		err := os.Link(filepath.Join(from, filepath.FromSlash(name)), target)
-		if errors.Is(err, fs.ErrNotExist) {
-			if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
-				return err
-			}
-			err = os.Link(filepath.Join(from, filepath.FromSlash(name)), target)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// writeNew refuses a file that is there: two parts that bring the same one.
-func writeNew(path string, data []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	return errors.Join(err, f.Close())
+	return nil, false
 }
 
 func (s *Store) keep(name, dir string, n note) error {
@@ -329,7 +220,7 @@ func (s *Store) link(name, target string) error {
 // Sweep clears away every revision but the current one, the good one and those given, and what a killed run left half done. The
 // newest of those it clears away becomes the spare.
 func (s *Store) Sweep(keep ...Revision) error {
-	kept := map[string]bool{spareDir: s.spare.Files != nil}
+	kept := map[string]bool{spareDir: s.spare.content != nil}
 	for _, rev := range append(keep, s.Current(), s.Good()) {
 		if !rev.None() {
 			kept[rev.dir()] = true
