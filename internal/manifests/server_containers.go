@@ -35,6 +35,9 @@ func prometheusContainer(s *stack.Stack) corev1.Container {
 		"--config.file=" + configDir + "/current/" + promconfig.FileName,
 		"--storage.tsdb.path=" + dataDir,
 		"--web.enable-lifecycle", // the reloader reloads through it
+		// How often it is looked whether something was discovered. The default of 5s is for how long what is gone would still be a
+		// target. Discovery itself already sends less often, the more there is.
+		"--scrape.discovery-reload-interval=1s",
 	}
 	if s.Global.ExternalURL != "" {
 		// Links carry the external URL; the paths stay at the root, where probes and the reloader look for them.

@@ -1,6 +1,7 @@
 package promconfig
 
 import (
+	"bytes"
 	"fmt"
 	"reflect"
 
@@ -15,22 +16,24 @@ import (
 // MonitorsFile has the jobs of ServiceMonitors and PodMonitors: a thousand of them would bury what the server itself says.
 const MonitorsFile = "monitors.yml"
 
+// jobText is a job and what it became.
+type jobText struct {
+	job  monitors.Job
+	text []byte
+}
+
 // monitorFiles are the files that follow from the monitors of a server: their jobs, and which Secrets the reloader has to
-// read for them. A server without any has neither. The text of the same jobs is not made and checked again: for a thousand
-// monitors that would be a second of work, each time that a replica has news.
+// read for them. A server without any has neither.
 func (r *Renderer) monitorFiles(m *stack.Monitors) (map[string][]byte, error) {
 	files := map[string][]byte{}
 	if len(m.Jobs) == 0 {
+		r.jobTexts, r.jobsText = nil, nil
 		return files, nil
 	}
-	if !reflect.DeepEqual(m.Jobs, r.encoded) {
-		text, err := jobsText(m.Jobs)
-		if err != nil {
-			return nil, err
-		}
-		r.encoded, r.encodedText = m.Jobs, text
+	if err := r.writeJobs(m.Jobs); err != nil {
+		return nil, err
 	}
-	files[MonitorsFile] = r.encodedText
+	files[MonitorsFile] = r.jobsText
 	if len(m.Secrets) > 0 {
 		var err error
 		if files[bundle.SecretsName], err = bundle.MarshalSecrets(m.Secrets); err != nil {
@@ -40,9 +43,43 @@ func (r *Renderer) monitorFiles(m *stack.Monitors) (map[string][]byte, error) {
 	return files, nil
 }
 
-// jobsText is the text of the jobs. Each was looked at when it was compiled; this is about all of them together.
-func jobsText(jobs []monitors.Job) ([]byte, error) {
-	text, err := monitors.Text(jobs)
+// writeJobs makes jobsText that of these jobs, which are in the order of their names. Of a thousand an edit is about one, and
+// only that is written and checked: all of them would be a second of work. What Prometheus asks of all together is that no
+// two have the same name.
+func (r *Renderer) writeJobs(jobs []monitors.Job) error {
+	known := r.jobTexts
+	texts, changed := make(map[string]jobText, len(jobs)), len(jobs) != len(known)
+	for _, job := range jobs {
+		if _, twice := texts[job.JobName]; twice {
+			return fmt.Errorf("%s: there are two jobs %s", MonitorsFile, job.JobName)
+		}
+		one, is := known[job.JobName]
+		if !is || !reflect.DeepEqual(one.job, job) {
+			text, err := textOf(job)
+			if err != nil {
+				return err
+			}
+			one, changed = jobText{job, text}, true
+		}
+		texts[job.JobName] = one
+	}
+	if !changed {
+		return nil
+	}
+	out := bytes.NewBufferString(jobsKey)
+	for _, job := range jobs {
+		out.Write(texts[job.JobName].text)
+	}
+	r.jobTexts, r.jobsText = texts, out.Bytes()
+	return nil
+}
+
+// jobsKey begins a file of jobs.
+const jobsKey = "scrape_configs:\n"
+
+// textOf is a job as it is in the file. It was looked at when it was compiled, but not yet with what this server makes of it.
+func textOf(job monitors.Job) ([]byte, error) {
+	text, err := monitors.Text([]monitors.Job{job})
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", MonitorsFile, err)
 	}
@@ -52,5 +89,5 @@ func jobsText(jobs []monitors.Job) ([]byte, error) {
 	if _, err := config.Load(string(text), promslog.NewNopLogger()); err != nil {
 		return nil, fmt.Errorf("prometheus refuses the rendered %s: %w", MonitorsFile, err)
 	}
-	return text, nil
+	return bytes.TrimPrefix(text, []byte(jobsKey)), nil
 }

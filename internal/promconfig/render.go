@@ -13,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/hearth-monitoring/hearth/internal/bundle"
-	"github.com/hearth-monitoring/hearth/internal/monitors"
 	"github.com/hearth-monitoring/hearth/internal/replica"
 	"github.com/hearth-monitoring/hearth/internal/stack"
 )
@@ -34,11 +33,11 @@ type Renderer struct {
 	bundle.Publisher
 	checked string // the newest prometheus.yml that Prometheus' own loader took
 	jobs    string // the newest monitors.yml that is in last
-	// encodedText is what encoded became.
-	encoded     []monitors.Job
-	encodedText []byte
-	last        *Files
-	rules       []bundle.File // of last
+	// jobTexts is what each job of jobsText became, by name.
+	jobTexts map[string]jobText
+	jobsText []byte
+	last     *Files
+	rules    []bundle.File // of last
 }
 
 // Render is what a Renderer without memories renders.

@@ -3,6 +3,7 @@
 package upstream
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -19,28 +20,37 @@ const module = "github.com/prometheus-operator/prometheus-operator"
 // Definitions are the CustomResourceDefinitions of these kinds, such as servicemonitors. root is the repository's.
 func Definitions(t *testing.T, root string, kinds ...string) []*unstructured.Unstructured {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), "go", "mod", "download", "-json", module)
+	out, err := Read(t.Context(), root, kinds...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// Read is Definitions where there is no test.
+func Read(ctx context.Context, root string, kinds ...string) ([]*unstructured.Unstructured, error) {
+	command := exec.CommandContext(ctx, "go", "mod", "download", "-json", module)
 	command.Dir = filepath.Join(root, "tools", "prometheus-operator")
 	text, err := command.Output()
 	if err != nil {
-		t.Fatalf("download %s: %v", module, err)
+		return nil, fmt.Errorf("download %s: %w", module, err)
 	}
 	var downloaded struct{ Dir string }
 	if err := json.Unmarshal(text, &downloaded); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	var out []*unstructured.Unstructured
 	for _, kind := range kinds {
 		file := filepath.Join(downloaded.Dir, "example", "prometheus-operator-crd", fmt.Sprintf("monitoring.coreos.com_%s.yaml", kind))
 		text, err := os.ReadFile(file)
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		object := &unstructured.Unstructured{}
 		if err := yaml.Unmarshal(text, &object.Object); err != nil {
-			t.Fatal(err)
+			return nil, fmt.Errorf("%s: %w", file, err)
 		}
 		out = append(out, object)
 	}
-	return out
+	return out, nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/hearth-monitoring/hearth/internal/bundle"
 	"github.com/hearth-monitoring/hearth/internal/rules"
+	"github.com/hearth-monitoring/hearth/test/bench/cluster"
 )
 
 // reloads of each size; the one that is printed is in the middle.
@@ -59,8 +59,8 @@ func (b *bench) aloneWith(ctx context.Context, program string, n int) error {
 		return err
 	}
 	defer func() { stop(); _ = p.Wait() }() // it was killed
-	err = b.until(ctx, 5*time.Minute, "Prometheus is ready", func(ctx context.Context) error {
-		_, err := b.get(ctx, "http://"+address+"/-/ready")
+	err = cluster.Until(ctx, 5*time.Minute, "Prometheus is ready", func(ctx context.Context) error {
+		_, err := b.Get(ctx, "http://"+address+"/-/ready")
 		return err
 	})
 	if err != nil {
@@ -73,25 +73,16 @@ func (b *bench) reloadAlone(ctx context.Context, address string, n int) error {
 	var walls, cpus []float64
 	memory := 0.0
 	for range reloads {
-		before, err := b.metrics(ctx, "http://"+address+"/metrics")
-		if err != nil {
-			return err
-		}
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+"/-/reload", nil)
+		before, err := b.Metrics(ctx, "http://"+address+"/metrics")
 		if err != nil {
 			return err
 		}
 		began := time.Now()
-		resp, err := b.http.Do(req)
-		if err != nil {
-			return err
-		}
-		resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			return fmt.Errorf("reload: %s", resp.Status)
+		if err := b.Post(ctx, "http://"+address+"/-/reload"); err != nil {
+			return fmt.Errorf("reload: %w", err)
 		}
 		walls = append(walls, time.Since(began).Seconds())
-		after, err := b.metrics(ctx, "http://"+address+"/metrics")
+		after, err := b.Metrics(ctx, "http://"+address+"/metrics")
 		if err != nil {
 			return err
 		}

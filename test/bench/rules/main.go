@@ -1,4 +1,4 @@
-// The rules' bench measures how long an AlertRule takes from kubectl apply to Prometheus, and what it costs the operator:
+// The rules' bench measures how long an AlertRule, or a PrometheusRule, takes from kubectl apply to Prometheus, and what it costs the operator:
 // on a cluster on this machine where Hearth is deployed, with real Prometheus. It fills a server of its own with more and
 // more AlertRules of 10 rules, and at each size edits, makes and deletes some, one by one. It prints Markdown tables. Run it
 // with
@@ -26,6 +26,7 @@ import (
 type options struct {
 	kubeconfig string
 	prometheus string
+	kind       string
 	perObject  int
 	sizes      string
 	changes    int
@@ -40,8 +41,9 @@ func main() {
 	// controller-runtime has flags of its own in the common set.
 	fs := flag.NewFlagSet("rules", flag.ExitOnError)
 	fs.StringVar(&o.kubeconfig, "kubeconfig", os.Getenv("KUBECONFIG"), "the cluster; its pods must be reachable from here")
-	fs.StringVar(&o.sizes, "sizes", "100,1000,10000", "how many AlertRules are there, one measurement for each")
-	fs.IntVar(&o.perObject, "rules", 10, "how many rules each AlertRule has")
+	fs.StringVar(&o.sizes, "sizes", "100,1000,10000", "how many objects are there, one measurement for each")
+	fs.StringVar(&o.kind, "kind", alertRule, "of the objects: AlertRule or PrometheusRule")
+	fs.IntVar(&o.perObject, "rules", 10, "how many rules each object has")
 	fs.StringVar(&o.prometheus, "prometheus", "", "a program to run here, without a cluster, to see how long it takes to load the same files")
 	fs.IntVar(&o.changes, "changes", 100, "edits at each size, and half as many creations and deletions")
 	fs.IntVar(&o.burst, "burst", 2000, "AlertRules made at once, after the first size; 0 leaves that out")
@@ -58,22 +60,34 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, o options) error {
+// check is how many objects there are to be.
+func (o options) check() ([]int, error) {
 	if o.kubeconfig == "" && o.prometheus == "" {
-		return errors.New("say which cluster: -kubeconfig FILE")
+		return nil, errors.New("say which cluster: -kubeconfig FILE")
+	}
+	if o.kind != alertRule && o.kind != prometheusRule {
+		return nil, fmt.Errorf("-kind: %q is neither AlertRule nor PrometheusRule", o.kind)
 	}
 	if o.perObject < 1 {
-		return errors.New("-rules: an AlertRule has at least one here")
+		return nil, errors.New("-rules: an object has at least one here")
 	}
 	var sizes []int
 	for text := range strings.SplitSeq(o.sizes, ",") {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 {
-			return fmt.Errorf("-sizes: %q is not a number of AlertRules", text)
+			return nil, fmt.Errorf("-sizes: %q is not a number of objects", text)
 		}
 		sizes = append(sizes, n)
 	}
-	b := newBench(o.perObject)
+	return sizes, nil
+}
+
+func run(ctx context.Context, o options) error {
+	sizes, err := o.check()
+	if err != nil {
+		return err
+	}
+	b := newBench(o.kind, o.perObject)
 	if o.prometheus != "" {
 		return b.alone(ctx, o.prometheus, sizes)
 	}
@@ -81,7 +95,7 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	if !o.keep {
-		defer b.remove()
+		defer b.Remove()
 	}
 	return b.run(ctx, o, sizes)
 }
@@ -94,16 +108,16 @@ func (b *bench) run(ctx context.Context, o options, sizes []int) error {
 			return err
 		}
 	}
-	pod := b.pod.UID
+	pod := b.podUID()
 	for i, n := range sizes {
 		if err := fill(ctx, n); err != nil {
-			return fmt.Errorf("make %d AlertRules: %w", n, err)
+			return fmt.Errorf("make %d %ss: %w", n, b.kind, err)
 		}
 		if o.asleep {
-			pod = b.pod.UID
+			pod = b.podUID()
 		}
 		if err := b.measure(ctx, o, n); err != nil {
-			return fmt.Errorf("with %d AlertRules: %w", n, err)
+			return fmt.Errorf("with %d %ss: %w", n, b.kind, err)
 		}
 		if i == 0 && o.burst > 0 {
 			if err := b.burst(ctx, n+o.burst); err != nil {
@@ -115,6 +129,6 @@ func (b *bench) run(ctx context.Context, o options, sizes []int) error {
 		return err
 	}
 	fmt.Printf("\nThe pod is the same as at the start: %t; restarts: %d; generations of the StatefulSet: %d.\n",
-		b.pod.UID == pod, b.restarts(), b.generation)
+		b.podUID() == pod, b.restarts(), b.generation)
 	return nil
 }

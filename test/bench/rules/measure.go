@@ -2,13 +2,9 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -16,16 +12,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/hearth-monitoring/hearth/internal/bundle"
-	"github.com/hearth-monitoring/hearth/internal/replica"
+	"github.com/hearth-monitoring/hearth/test/bench/cluster"
 )
 
-// insecure: the operator signs its metrics endpoint's certificate itself.
-func insecure() *http.Transport {
-	return &http.Transport{
-		TLSClientConfig:     &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // a bench on this machine
-		MaxIdleConnsPerHost: 4,
-	}
-}
+// quiet is for how long nothing is written before it is taken for idle.
+const quiet = 10 * time.Second
 
 // stages of one change, in milliseconds.
 type stages struct {
@@ -47,12 +38,12 @@ type change struct {
 
 // measure prints the tables of one size.
 func (b *bench) measure(ctx context.Context, o options, n int) error {
-	fmt.Printf("\n### %d AlertRules of %d rules, in %d buckets\n", n, b.perObject, b.seen.published().Buckets("prometheus-"+server))
+	fmt.Printf("\n### %d %ss of %d rules, in %d buckets\n", n, b.kind, b.perObject, b.seen.Published().Buckets("prometheus-"+cluster.Server))
 	if err := b.idle(ctx, o.idle); err != nil {
 		return err
 	}
-	fmt.Print("\n| change | stage | p50 ms | p90 ms | p99 ms | max ms |\n|---|---|---|---|---|---|\n")
-	before, err := b.costs(ctx)
+	cluster.Header()
+	before, err := b.Costs(ctx, b.seen)
 	if err != nil {
 		return err
 	}
@@ -60,10 +51,10 @@ func (b *bench) measure(ctx context.Context, o options, n int) error {
 		return err
 	}
 	// The statuses follow when everything is loaded.
-	if err := b.until(ctx, time.Minute, "nothing is written", b.settled()); err != nil {
+	if err := b.seen.Settled(ctx, time.Minute, quiet); err != nil {
 		return err
 	}
-	after, err := b.costs(ctx)
+	after, err := b.Costs(ctx, b.seen)
 	if err != nil {
 		return err
 	}
@@ -73,56 +64,37 @@ func (b *bench) measure(ctx context.Context, o options, n int) error {
 			return err
 		}
 	}
-	fmt.Print("\n| for each edit | |\n|---|---|\n")
-	b.printCosts(before, after, o.changes)
+	cluster.Print(before, after, b.idleCPU, o.changes)
 	return nil
 }
 
-// idle fails if anything is written while nothing happens.
-func (b *bench) idle(ctx context.Context, seconds int) error {
-	if err := b.until(ctx, 30*time.Minute, "nothing is written", b.settled()); err != nil {
+// idle prints what is written while nothing happens. The statuses of ten thousand AlertRules take their time before that.
+func (b *bench) idle(ctx context.Context, seconds int) (err error) {
+	if err := b.seen.Settled(ctx, 30*time.Minute, quiet); err != nil {
 		return err
 	}
-	before := b.seen.written()
-	costs, err := b.costs(ctx)
-	if err != nil {
-		return err
-	}
-	if err := sleep(ctx, time.Duration(seconds)*time.Second); err != nil {
-		return err
-	}
-	after, err := b.costs(ctx)
-	if err != nil {
-		return err
-	}
-	total := 0
-	for what, n := range b.seen.written() {
-		total += n - before[what]
-	}
-	b.idleCPU = (after.cpu - costs.cpu) / after.at.Sub(costs.at).Seconds()
-	fmt.Printf("\nIdle for %d s: %d writes, %.0f ms of the operator's CPU; resident memory %.0f MB, %.0f MB of it heap in use.\n",
-		seconds, total, 1000*(after.cpu-costs.cpu), after.memory/1e6, after.heap/1e6)
-	return nil
+	b.idleCPU, err = b.Idle(ctx, b.seen, seconds)
+	return err
 }
 
 func (b *bench) edit(i int) change {
 	b.edits++
-	alert, ar := marker(i, b.edits), b.rule(i, b.edits)
+	alert, object := marker(i, b.edits), b.object(i, b.edits)
 	return change{object: i, alert: alert, visible: true, write: func(ctx context.Context) error {
-		patch, err := json.Marshal(map[string]any{"spec": ar.Spec})
+		patch, err := json.Marshal(map[string]any{"spec": specOf(object)})
 		if err != nil {
 			return err
 		}
-		return b.api.Patch(ctx, ar, client.RawPatch(types.MergePatchType, patch))
+		return b.API.Patch(ctx, object, client.RawPatch(types.MergePatchType, patch))
 	}}
 }
 
 // createAndDelete are the two changes of an AlertRule that is there only in between.
 func (b *bench) createAndDelete(i int) []change {
-	alert, ar := marker(i, 0), b.rule(i, 0)
+	alert, object := marker(i, 0), b.object(i, 0)
 	return []change{
-		{object: i, alert: alert, visible: true, write: func(ctx context.Context) error { return b.api.Create(ctx, ar) }},
-		{object: i, alert: alert, write: func(ctx context.Context) error { return b.api.Delete(ctx, ar) }},
+		{object: i, alert: alert, visible: true, write: func(ctx context.Context) error { return b.API.Create(ctx, object) }},
+		{object: i, alert: alert, write: func(ctx context.Context) error { return b.API.Delete(ctx, object) }},
 	}
 }
 
@@ -144,13 +116,13 @@ func (b *bench) changesOf(ctx context.Context, what string, n int, of func(int) 
 			}
 		}
 	}
-	printStages(what, all)
+	cluster.PrintStages(what, all, rows())
 	return nil
 }
 
 // make makes one change and follows it into Prometheus.
 func (b *bench) make(ctx context.Context, c change) (stages, error) {
-	before, err := b.reloader(ctx)
+	before, err := b.Reloads(ctx, b.pod)
 	if err != nil {
 		return stages{}, err
 	}
@@ -158,11 +130,11 @@ func (b *bench) make(ctx context.Context, c change) (stages, error) {
 		return stages{}, err
 	}
 	acknowledged := time.Now()
-	file := "/etc/prometheus/config/current/" + bundle.RulesDir + "/" + namespace + "_" + fmt.Sprintf("service-%d", c.object) + ".yaml"
+	file := "/etc/prometheus/config/current/" + bundle.RulesDir + "/" + b.file(c.object)
 	query := url.Values{"rule_name[]": {c.alert}, "file[]": {file}, "exclude_alerts": {"true"}}
-	address := "http://" + b.pod.Status.PodIP + ":9090/api/v1/rules?" + query.Encode()
+	address := cluster.Prometheus(b.pod, "/api/v1/rules?"+query.Encode())
 	for {
-		text, err := b.get(ctx, address)
+		text, err := b.Get(ctx, address)
 		if err != nil {
 			return stages{}, err
 		}
@@ -171,124 +143,54 @@ func (b *bench) make(ctx context.Context, c change) (stages, error) {
 		}
 		// With a hundred thousand rules, a reload takes Prometheus minutes where it has to share two processors.
 		if time.Since(acknowledged) > 10*time.Minute {
-			return stages{}, errors.New("not seen in Prometheus")
+			return stages{}, errNotSeen
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	s := stages{total: ms(time.Since(acknowledged))}
-	after, err := b.reloadedSince(ctx, before)
+	s := stages{total: cluster.Milliseconds(time.Since(acknowledged))}
+	after, err := b.ReloadedSince(ctx, b.pod, before)
 	if err != nil {
 		return s, err
 	}
-	at := b.seen.times()
-	s.watch = max(0, ms(at["rule"].Sub(acknowledged)))
-	s.publish = ms(at["manifest"].Sub(acknowledged)) - s.watch
-	s.fetch, s.reload = 1000*(after.fetch-before.fetch), 1000*(after.reload-before.reload)
+	at := b.seen.Times()
+	s.watch = max(0, cluster.Milliseconds(at[b.kind].Sub(acknowledged)))
+	s.publish = cluster.Milliseconds(at[cluster.Manifest].Sub(acknowledged)) - s.watch
+	s.fetch, s.reload = 1000*(after.Fetch-before.Fetch), 1000*(after.Reload-before.Reload)
 	s.rest = max(0, s.total-s.watch-s.publish-s.fetch-s.reload)
 	return s, nil
-}
-
-// reloadedSince is what the reloader says once the reload is acknowledged, which is a moment after its rules are there.
-func (b *bench) reloadedSince(ctx context.Context, before reloaderTimes) (reloaderTimes, error) {
-	var after reloaderTimes
-	err := b.until(ctx, 5*time.Minute, "the reload is acknowledged", func(ctx context.Context) error {
-		var err error
-		after, err = b.reloader(ctx)
-		if err == nil && after.reloads <= before.reloads {
-			err = errors.New("nothing was reloaded")
-		}
-		return err
-	})
-	return after, err
 }
 
 // burst makes AlertRules as fast as the API takes them until there are n, and waits until all are loaded.
 func (b *bench) burst(ctx context.Context, n int) error {
 	count := n - b.made
-	before, err := b.reloader(ctx)
+	before, err := b.Reloads(ctx, b.pod)
 	if err != nil {
 		return err
 	}
-	start, err := b.costs(ctx)
+	start, err := b.Costs(ctx, b.seen)
 	if err != nil {
 		return err
 	}
-	revision, began := b.seen.published().Revision, time.Now()
+	revision, began := b.seen.Published().Revision, time.Now()
 	if err := b.makeRules(ctx, n); err != nil {
 		return err
 	}
-	made, behind := time.Now(), n-b.seen.published().Rules/b.perObject
-	if err := b.until(ctx, 15*time.Minute, "the burst is loaded", func(ctx context.Context) error { return b.hasLoaded(ctx, n*b.perObject) }); err != nil {
+	made, behind := time.Now(), n-b.seen.Published().Rules/b.perObject
+	if err := cluster.Until(ctx, 15*time.Minute, "the burst is loaded", func(ctx context.Context) error { return b.hasLoaded(ctx, n*b.perObject) }); err != nil {
 		return err
 	}
 	loaded := time.Now()
-	after, err := b.reloader(ctx)
+	after, err := b.Reloads(ctx, b.pod)
 	if err != nil {
 		return err
 	}
-	end, err := b.costs(ctx)
+	end, err := b.Costs(ctx, b.seen)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("\nBurst: %d AlertRules in %.1f s (%.0f a second). When the last was made %d were not published yet; all were %.1f s later, and loaded %.1f s later."+
+	fmt.Printf("\nBurst: %d %ss in %.1f s (%.0f a second). When the last was made %d were not published yet; all were %.1f s later, and loaded %.1f s later."+
 		" %d revisions, %.0f reloads of %.1f s on average, %.1f s of the operator's CPU.\n",
-		count, made.Sub(began).Seconds(), float64(count)/made.Sub(began).Seconds(), behind, b.seen.times()["manifest"].Sub(made).Seconds(), loaded.Sub(made).Seconds(),
-		b.seen.published().Revision-revision, after.reloads-before.reloads, (after.reload-before.reload)/(after.reloads-before.reloads), end.cpu-start.cpu)
+		count, b.kind, made.Sub(began).Seconds(), float64(count)/made.Sub(began).Seconds(), behind, b.seen.Times()[cluster.Manifest].Sub(made).Seconds(), loaded.Sub(made).Seconds(),
+		b.seen.Published().Revision-revision, after.Count-before.Count, (after.Reload-before.Reload)/(after.Count-before.Count), end.CPU-start.CPU)
 	return nil
 }
-
-func (b *bench) report(ctx context.Context) (replica.Report, error) {
-	text, err := b.get(ctx, fmt.Sprintf("http://%s:%d%s", b.pod.Status.PodIP, replica.Port, replica.Path))
-	if err != nil {
-		return replica.Report{}, err
-	}
-	return replica.Decode(text)
-}
-
-// reloaderTimes are sums over everything the reloader did so far.
-type reloaderTimes struct{ fetch, reload, reloads float64 }
-
-func (b *bench) reloader(ctx context.Context) (reloaderTimes, error) {
-	m, err := b.metrics(ctx, fmt.Sprintf("http://%s:%d/metrics", b.pod.Status.PodIP, replica.Port))
-	return reloaderTimes{m["hearth_reloader_fetch_duration_seconds_sum"], m["hearth_reloader_reload_duration_seconds_sum"],
-		m["hearth_reloader_reload_duration_seconds_count"]}, err
-}
-
-// metrics are the series without labels.
-func (b *bench) metrics(ctx context.Context, address string) (map[string]float64, error) {
-	text, err := b.get(ctx, address)
-	if err != nil {
-		return nil, err
-	}
-	out := map[string]float64{}
-	for line := range strings.Lines(string(text)) {
-		name, value, ok := strings.Cut(strings.TrimSpace(line), " ")
-		if v, err := strconv.ParseFloat(value, 64); ok && err == nil && !strings.Contains(name, "{") {
-			out[name] = v
-		}
-	}
-	return out, nil
-}
-
-// costs are what the operator took so far, and what was written.
-type costs struct {
-	at                time.Time
-	cpu, memory, heap float64
-	writes            map[string]int
-}
-
-func (b *bench) costs(ctx context.Context) (costs, error) {
-	m, err := b.metrics(ctx, b.operator)
-	return costs{time.Now(), m["process_cpu_seconds_total"], m["process_resident_memory_bytes"], m["go_memstats_heap_inuse_bytes"], b.seen.written()}, err
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
-}
-
-func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -1,0 +1,148 @@
+package promconfig
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+	"github.com/hearth-monitoring/hearth/internal/monitors"
+	"github.com/hearth-monitoring/hearth/internal/stack"
+)
+
+// monitored is a ServiceMonitor as people write them; what is scraped differs with the edit.
+func monitored(t testing.TB, i, edit int) stack.Monitor {
+	t.Helper()
+	name := fmt.Sprintf("service-%04d", i)
+	compiled, errs := monitors.OfServiceMonitor(&monitoringv1.ServiceMonitor{
+		ObjectMeta: metav1.ObjectMeta{Namespace: fmt.Sprintf("team-%d", i%20), Name: name},
+		Spec: monitoringv1.ServiceMonitorSpec{
+			Selector: metav1.LabelSelector{MatchLabels: map[string]string{"app": name}}, TargetLabels: []string{"app"},
+			Endpoints: []monitoringv1.Endpoint{{
+				Port: "metrics", Path: fmt.Sprintf("/metrics/%d", edit),
+				MetricRelabelConfigs: []monitoringv1.RelabelConfig{{Action: "drop", SourceLabels: []monitoringv1.LabelName{"__name__"}, Regex: "go_gc_.*"}},
+			}},
+		},
+	})
+	if len(errs) > 0 {
+		t.Fatal(errs.ToAggregate())
+	}
+	return stack.Monitor{Kind: monitors.ServiceMonitorKind, Namespace: fmt.Sprintf("team-%d", i%20), Name: name, Compiled: compiled}
+}
+
+// resolved is a server that selects these monitors.
+func resolved(t testing.TB, all []stack.Monitor) *stack.Stack {
+	t.Helper()
+	labels := map[string]map[string]string{"monitoring": {stack.LabelReach: stack.ReachCluster}}
+	for i := range 20 {
+		labels[fmt.Sprintf("team-%d", i)] = nil
+	}
+	everything := &v1alpha1.ObjectSelector{Selector: &metav1.LabelSelector{}, NamespaceSelector: &metav1.LabelSelector{}}
+	ps := &v1alpha1.PrometheusServer{ObjectMeta: metav1.ObjectMeta{Namespace: "monitoring", Name: "main", UID: "1"}}
+	ps.Spec.Targets = &v1alpha1.Targets{MonitorTargets: v1alpha1.MonitorTargets{ServiceMonitors: everything}}
+	s, errs := stack.Resolve(stack.Inputs{Server: ps, NamespaceLabels: labels, Monitors: all, Images: stack.Images{}})
+	if len(errs) > 0 {
+		t.Fatal(errs.ToAggregate())
+	}
+	return s
+}
+
+// The file is what it would be if it were written anew, whatever came and went before, and what did not change is not
+// written again.
+func TestJobsAreWrittenOnce(t *testing.T) {
+	t.Parallel()
+	var r Renderer
+	all := []stack.Monitor{monitored(t, 0, 0), monitored(t, 1, 0), monitored(t, 2, 0)}
+	render := func(what string) {
+		t.Helper()
+		s := resolved(t, all)
+		if _, err := r.Render(s); err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		want, err := monitors.Text(s.Monitors.Jobs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), string(r.jobsText)); diff != "" {
+			t.Errorf("%s (-anew +got):\n%s", what, diff)
+		}
+	}
+	render("three")
+	kept, whole := r.jobTexts["serviceMonitor/team-1/service-0001/0"].text, r.jobsText
+	render("the same three")
+	if &whole[0] != &r.jobsText[0] {
+		t.Error("nothing has changed, and the file was written again")
+	}
+	all[0] = monitored(t, 0, 1)
+	render("one was edited")
+	all = append(all, monitored(t, 3, 0))
+	render("one was made")
+	all = slices.Delete(all, 2, 3)
+	render("one was deleted")
+	if again := r.jobTexts["serviceMonitor/team-1/service-0001/0"].text; &again[0] != &kept[0] {
+		t.Error("a job that was not touched was written again")
+	}
+	all[0], all[1] = monitored(t, 5, 0), monitored(t, 6, 0)
+	render("as many, but others")
+	all = nil
+	if _, err := r.Render(resolved(t, all)); err != nil || len(r.jobTexts) > 0 {
+		t.Errorf("none is left, but %d are remembered: %v", len(r.jobTexts), err)
+	}
+}
+
+// What Prometheus would refuse in the file is refused before it is published: two jobs of one name, a file of the pod's.
+func TestJobsAreRefused(t *testing.T) {
+	t.Parallel()
+	for want, change := range map[string]func([]monitors.Job){
+		"there are two jobs serviceMonitor/team-0/service-0000/0": func(jobs []monitors.Job) { jobs[1] = jobs[0] },
+		"it names files that are not Hearth's": func(jobs []monitors.Job) {
+			jobs[1].Authorization = &monitors.Authorization{CredentialsFile: "/etc/passwd"}
+		},
+		"prometheus refuses the rendered monitors.yml": func(jobs []monitors.Job) { jobs[1].ScrapeTimeout = "never" },
+	} {
+		s := resolved(t, []stack.Monitor{monitored(t, 0, 0), monitored(t, 1, 0)})
+		var r Renderer
+		if _, err := r.Render(s); err != nil {
+			t.Fatal(err)
+		}
+		s.Monitors.Jobs = slices.Clone(s.Monitors.Jobs)
+		change(s.Monitors.Jobs)
+		if _, err := r.Render(s); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
+// BenchmarkMonitors is what an edit of one monitor among a thousand takes before it is written to the API, and what a
+// reconcile takes that finds nothing new.
+func BenchmarkMonitors(b *testing.B) {
+	all := make([]stack.Monitor, 1000)
+	for i := range all {
+		all[i] = monitored(b, i, 0)
+	}
+	for _, what := range []string{"edit", "nothing new"} {
+		b.Run(what, func(b *testing.B) {
+			var r Renderer
+			if _, err := r.Render(resolved(b, all)); err != nil {
+				b.Fatal(err)
+			}
+			edit := 0
+			for b.Loop() {
+				if edit++; what == "edit" {
+					all[edit%1000] = monitored(b, edit%1000, edit)
+				}
+				s := resolved(b, all)
+				files, err := r.Render(s)
+				if err != nil {
+					b.Fatal(err)
+				}
+				s.Published.Manifest = &files.Manifest
+			}
+		})
+	}
+}

@@ -1,0 +1,89 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Costs are what the operator took so far, and what was written.
+type Costs struct {
+	At                time.Time
+	CPU, Memory, Heap float64
+	Writes            map[string]int
+}
+
+// Costs are those of now.
+func (c *Cluster) Costs(ctx context.Context, seen *Observer) (Costs, error) {
+	m, err := c.Metrics(ctx, c.operator)
+	return Costs{time.Now(), m["process_cpu_seconds_total"], m["process_resident_memory_bytes"], m["go_memstats_heap_inuse_bytes"], seen.Written()}, err
+}
+
+// Idle prints what is written and used while nothing happens, and returns the operator's CPU, in seconds a second.
+func (c *Cluster) Idle(ctx context.Context, seen *Observer, seconds int) (float64, error) {
+	before, err := c.Costs(ctx, seen)
+	if err != nil {
+		return 0, err
+	}
+	if err := Sleep(ctx, time.Duration(seconds)*time.Second); err != nil {
+		return 0, err
+	}
+	after, err := c.Costs(ctx, seen)
+	if err != nil {
+		return 0, err
+	}
+	total := 0
+	for what, n := range after.Writes {
+		total += n - before.Writes[what]
+	}
+	fmt.Printf("\nIdle for %d s: %d writes, %.0f ms of the operator's CPU; resident memory %.0f MB, %.0f MB of it heap in use.\n",
+		seconds, total, 1000*(after.CPU-before.CPU), after.Memory/1e6, after.Heap/1e6)
+	return (after.CPU - before.CPU) / after.At.Sub(before.At).Seconds(), nil
+}
+
+// Print prints what each of so many edits between the two took, beside what the operator takes idle.
+func Print(before, after Costs, idle float64, edits int) {
+	seconds := after.At.Sub(before.At).Seconds()
+	fmt.Print("\n| for each edit | |\n|---|---|\n")
+	fmt.Printf("| operator's CPU, beside the %.1f ms a second that it takes idle | %.1f ms |\n", 1000*idle,
+		1000*(after.CPU-before.CPU-idle*seconds)/float64(edits))
+	for _, what := range slices.Sorted(maps.Keys(after.Writes)) {
+		fmt.Printf("| writes: %s | %.2f |\n", what, float64(after.Writes[what]-before.Writes[what])/float64(edits))
+	}
+	fmt.Printf("| operator's resident memory after them | %.0f MB |\n", after.Memory/1e6)
+}
+
+// Header begins a table of stages.
+func Header() {
+	fmt.Print("\n| change | stage | p50 ms | p90 ms | p99 ms | max ms |\n|---|---|---|---|---|---|\n")
+}
+
+// Stage is one part of the way, and how long it takes in one change.
+type Stage[T any] struct {
+	Name string
+	Of   func(T) float64
+}
+
+// PrintStages prints a row for each stage.
+func PrintStages[T any](what string, all []T, of []Stage[T]) {
+	for _, stage := range of {
+		var values []float64
+		for _, s := range all {
+			values = append(values, stage.Of(s))
+		}
+		slices.Sort(values)
+		fmt.Printf("| %s | %s | %.0f | %.0f | %.0f | %.0f |\n", what, stage.Name,
+			quantile(values, 0.5), quantile(values, 0.9), quantile(values, 0.99), values[len(values)-1])
+	}
+}
+
+// quantile of sorted values: the smallest that so many are not above.
+func quantile(sorted []float64, q float64) float64 {
+	i := int(q*float64(len(sorted))+0.999999) - 1
+	return sorted[min(max(i, 0), len(sorted)-1)]
+}
+
+// Milliseconds of a duration.
+func Milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

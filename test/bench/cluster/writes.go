@@ -1,0 +1,139 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/watch"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+
+	"github.com/hearth-monitoring/hearth/internal/bundle"
+)
+
+// What an Observer calls what is published.
+const (
+	Part     = "part"
+	Manifest = "manifest"
+)
+
+// Observer watches what is written, as the operator and the reloader do, and notes when it hears of it.
+type Observer struct {
+	api client.WithWatch
+
+	mu       sync.Mutex
+	manifest bundle.Manifest
+	at       map[string]time.Time // of the last event, by kind
+	writes   map[string]int       // by kind
+	known    map[string]int64     // generations, by kind and name
+}
+
+// Observe watches what is published in the bench's namespace, and the server's status.
+func (c *Cluster) Observe(ctx context.Context, servers client.ObjectList) (*Observer, error) {
+	o := &Observer{api: c.API, at: map[string]time.Time{}, writes: map[string]int{}, known: map[string]int64{}}
+	return o, errors.Join(o.Follow(ctx, &corev1.ConfigMapList{}, client.InNamespace(c.Namespace)), o.Follow(ctx, servers, client.InNamespace(c.Namespace)))
+}
+
+// Follow watches these objects too. A write of one that makes no new generation is a write of its status.
+func (o *Observer) Follow(ctx context.Context, list client.ObjectList, where ...client.ListOption) error {
+	w, err := o.api.Watch(ctx, list, where...)
+	if err != nil {
+		return err
+	}
+	go func() {
+		for ctx.Err() == nil {
+			for e := range w.ResultChan() {
+				o.note(e)
+			}
+			// The API ends a watch after a while. What is there already comes as added, and is not counted.
+			if w, err = o.api.Watch(ctx, list, where...); err != nil {
+				return
+			}
+		}
+	}()
+	return nil
+}
+
+func (o *Observer) note(e watch.Event) {
+	now := time.Now()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	object, ok := e.Object.(client.Object)
+	if !ok {
+		return
+	}
+	if cm, is := object.(*corev1.ConfigMap); is {
+		what := Part
+		if strings.HasSuffix(cm.Name, "-config") {
+			what = Manifest
+			if m, err := bundle.ParseManifest([]byte(cm.Data[bundle.ManifestKey])); err == nil {
+				o.manifest = m
+			}
+		}
+		o.at[what] = now
+		o.count(e, what)
+		return
+	}
+	gvk, err := apiutil.GVKForObject(object, o.api.Scheme())
+	if err != nil {
+		return
+	}
+	key := fmt.Sprintf("%s %s/%s", gvk.Kind, object.GetNamespace(), object.GetName())
+	if generation, known := o.known[key]; known && generation == object.GetGeneration() && e.Type == watch.Modified {
+		o.count(e, gvk.Kind+" status")
+		return
+	}
+	o.known[key] = object.GetGeneration()
+	o.at[gvk.Kind] = now
+	if e.Type == watch.Deleted {
+		delete(o.known, key)
+	}
+}
+
+func (o *Observer) count(e watch.Event, what string) {
+	if e.Type == watch.Modified {
+		o.writes[what]++
+	}
+}
+
+// Published is the newest manifest.
+func (o *Observer) Published() bundle.Manifest {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.manifest
+}
+
+// Times are when a declaration of each kind, a part and the manifest last changed.
+func (o *Observer) Times() map[string]time.Time {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return maps.Clone(o.at)
+}
+
+// Written is how often each kind of status, the parts and the manifest were written.
+func (o *Observer) Written() map[string]int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return maps.Clone(o.writes)
+}
+
+// Settled waits until nothing was written for this long.
+func (o *Observer) Settled(ctx context.Context, limit, quiet time.Duration) error {
+	last, since := o.Written(), time.Now()
+	return Until(ctx, limit, "nothing is written", func(context.Context) error {
+		now := o.Written()
+		if !maps.Equal(last, now) {
+			last, since = now, time.Now()
+		}
+		if time.Since(since) < quiet {
+			return fmt.Errorf("written so far: %v", now)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,70 @@
+// The monitors' bench measures how long a ServiceMonitor takes from kubectl apply to Prometheus' targets, how long the targets
+// of what is deleted stay, and what it costs the operator: on a cluster on this machine where Hearth is deployed, with real
+// Prometheus. It fills a server of its own with ServiceMonitors, each with a Service and an endpoint, and edits, makes and
+// deletes some, one by one. All endpoints are one pod, scraped rarely: scraping is not what is measured. It prints Markdown
+// tables. Run it with
+//
+//	HEARTH_CLUSTER=bench make deploy
+//	go run ./test/bench/monitors -kubeconfig "$(bin/localcluster kubeconfig -name bench)"
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+type options struct {
+	kubeconfig string
+	monitors   int
+	namespaces int
+	changes    int
+	idle       int
+	interval   string
+	keep       bool
+}
+
+func main() {
+	var o options
+	// controller-runtime has flags of its own in the common set.
+	fs := flag.NewFlagSet("monitors", flag.ExitOnError)
+	fs.StringVar(&o.kubeconfig, "kubeconfig", os.Getenv("KUBECONFIG"), "the cluster; its pods must be reachable from here")
+	fs.IntVar(&o.monitors, "monitors", 1000, "how many ServiceMonitors are there")
+	fs.IntVar(&o.namespaces, "namespaces", 20, "in how many namespaces")
+	fs.IntVar(&o.changes, "changes", 40, "edits, and half as many of everything else")
+	fs.IntVar(&o.idle, "idle", 30, "seconds during which nothing happens and nothing may be written")
+	fs.StringVar(&o.interval, "interval", "10m", "how often a target is scraped")
+	fs.BoolVar(&o.keep, "keep", false, "leave the namespaces as they are at the end")
+	_ = fs.Parse(os.Args[1:]) // ExitOnError
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, o)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "monitors:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o options) error {
+	if o.kubeconfig == "" {
+		return errors.New("say which cluster: -kubeconfig FILE")
+	}
+	if o.monitors < 1 || o.namespaces < 1 || o.changes < 2 {
+		return errors.New("-monitors, -namespaces: at least 1; -changes: at least 2")
+	}
+	b := newBench(o)
+	if err := b.connect(ctx); err != nil {
+		return err
+	}
+	if !o.keep {
+		defer b.remove()
+	}
+	if err := b.fill(ctx); err != nil {
+		return err
+	}
+	return b.measure(ctx)
+}
