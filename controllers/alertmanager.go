@@ -40,22 +40,7 @@ type notifier struct {
 
 // gatherAlerting reads what decides where alerts go, beside the spec.
 func (r *PrometheusServerReconciler) gatherAlerting(ctx context.Context, ps *v1alpha1.PrometheusServer, known *served, in *stack.Inputs) error {
-	if ps.Spec.Alerting == nil {
-		return nil
-	}
-	for _, external := range ps.Spec.Alerting.External {
-		if external.PrometheusServer == nil {
-			continue
-		}
-		var other v1alpha1.PrometheusServer
-		err := r.Get(ctx, referenced(ps, external.PrometheusServer), &other)
-		if err == nil {
-			in.Others = append(in.Others, other)
-		} else if !apierrors.IsNotFound(err) {
-			return fmt.Errorf("get PrometheusServer %q: %w", external.PrometheusServer.Name, err)
-		}
-	}
-	if ps.Spec.Alerting.Alertmanager == nil {
+	if ps.Spec.Alerting == nil || ps.Spec.Alerting.Alertmanager == nil {
 		return nil
 	}
 	var err error
@@ -64,13 +49,19 @@ func (r *PrometheusServerReconciler) gatherAlerting(ctx context.Context, ps *v1a
 	return err
 }
 
-// referenced is the key of a PrometheusServer that another one names.
-func referenced(by *v1alpha1.PrometheusServer, ref *v1alpha1.ServerReference) client.ObjectKey {
-	key := client.ObjectKey{Namespace: ref.Namespace, Name: ref.Name}
-	if key.Namespace == "" {
-		key.Namespace = by.Namespace
+// others are the PrometheusServers that one names, as far as they exist.
+func (r *PrometheusServerReconciler) others(ctx context.Context, ps *v1alpha1.PrometheusServer) ([]v1alpha1.PrometheusServer, error) {
+	var out []v1alpha1.PrometheusServer
+	for _, ref := range stack.References(ps) {
+		var other v1alpha1.PrometheusServer
+		err := r.Get(ctx, client.ObjectKey{Namespace: ref.Namespace, Name: ref.Name}, &other)
+		if err == nil {
+			out = append(out, other)
+		} else if !apierrors.IsNotFound(err) {
+			return nil, fmt.Errorf("get PrometheusServer %q: %w", ref.Name, err)
+		}
 	}
-	return key
+	return out, nil
 }
 
 // publishedAlertmanager is the manifest of the Alertmanager's files, as for the server's own.
@@ -167,14 +158,12 @@ func (r *PrometheusServerReconciler) observeAlertmanager(ctx context.Context, s 
 	return out, r.observeSet(ctx, s.Namespace, am.Names.Base, am.Selector, alertmanagerPods(server), out)
 }
 
-// referring are the servers that send their alerts to the Alertmanager of another.
+// referring are the servers that send their alerts or samples to another.
 func (r *PrometheusServerReconciler) referring() handler.EventHandler {
 	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, o client.Object) []reconcile.Request {
 		return those(ctx, r, &v1alpha1.PrometheusServerList{}, func(candidate client.Object) bool {
 			ps, ok := candidate.(*v1alpha1.PrometheusServer)
-			return ok && ps.Spec.Alerting != nil && slices.ContainsFunc(ps.Spec.Alerting.External, func(e v1alpha1.ExternalAlertmanager) bool {
-				return e.PrometheusServer != nil && referenced(ps, e.PrometheusServer) == client.ObjectKeyFromObject(o)
-			})
+			return ok && slices.Contains(stack.References(ps), v1alpha1.ServerReference{Namespace: o.GetNamespace(), Name: o.GetName()})
 		})
 	})
 }

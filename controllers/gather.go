@@ -37,6 +37,9 @@ func (r *PrometheusServerReconciler) gather(ctx context.Context, ps *v1alpha1.Pr
 	if in.Published.Manifest, err = r.published(ctx, ps, known); err != nil {
 		return stack.Inputs{}, err
 	}
+	if in.Others, err = r.others(ctx, ps); err != nil {
+		return stack.Inputs{}, err
+	}
 	if err := r.gatherAlerting(ctx, ps, known, &in); err != nil {
 		return stack.Inputs{}, err
 	}

@@ -36,7 +36,7 @@ func (r *PrometheusServerReconciler) observe(ctx context.Context, s *stack.Stack
 
 func (r *PrometheusServerReconciler) observeServer(ctx context.Context, s *stack.Stack, revision int64) (*status.Server, error) {
 	out := &status.Server{Replicas: s.Replicas, Revision: revision, Verdicts: s.Rules.Verdicts, Foreign: s.Rules.Foreign, Monitors: s.Monitors,
-		Home: s.Namespace, Account: s.Names.Base, Awaited: s.Awaited(), Withheld: s.Withheld}
+		Home: s.Namespace, Account: s.Names.Base, Awaited: s.Awaited(), Withheld: s.Withheld, Agent: s.Agent, RemoteWrites: s.RemoteWrites}
 	out.Alerts = status.AlertPath{Server: s.Namespace + "/" + s.Name, Missing: s.Alertmanagers.Missing}
 	for _, target := range s.Alertmanagers.Targets {
 		out.Alerts.Targets += len(target.Hosts)

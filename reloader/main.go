@@ -39,10 +39,15 @@ import (
 const (
 	kindPrometheus   = "prometheus"
 	kindAlertmanager = "alertmanager"
+	// kindAgent is a Prometheus in agent mode.
+	kindAgent = "agent"
 )
 
 // secretsBlocker is what the board waits for until the Secrets of the first revision have been asked for.
 const secretsBlocker = "the first look at the Secrets"
+
+// mountedBlocker is the same for those that are mounted.
+const mountedBlocker = "the mounted Secrets"
 
 // webBlocker is what the board waits for until the server's web configuration is written.
 const webBlocker = "the web configuration"
@@ -52,6 +57,8 @@ type options struct {
 
 	// kind of the server, and where to leave the Secrets that other namespaces have granted to it.
 	kind, grantedDir string
+	// mountedDir is where the cluster mounts Secrets that may be missing, mountedOut where the server finds them.
+	mountedDir, mountedOut string
 
 	level slog.Level
 	web   web.Options
@@ -63,8 +70,10 @@ func parse(args []string) (options, error) {
 	f.StringVar(&o.namespace, "namespace", "", "namespace of the published objects")
 	f.StringVar(&o.manifest, "manifest", "", "name of the manifest ConfigMap")
 	f.StringVar(&o.dir, "dir", "", "directory for the files; the server reads <dir>/current")
-	f.StringVar(&o.kind, "server-kind", kindPrometheus, kindPrometheus+" or "+kindAlertmanager)
+	f.StringVar(&o.kind, "server-kind", kindPrometheus, kindPrometheus+", "+kindAgent+" or "+kindAlertmanager)
 	f.StringVar(&o.grantedDir, "granted-dir", "", "directory, in memory, for the Secrets that "+bundle.SecretsName+" in the tree names; empty: none are read")
+	f.StringVar(&o.mountedDir, "mounted-dir", "", "mounted Secrets that "+bundle.MountedName+" in the tree names and that may be missing; empty: there are none")
+	f.StringVar(&o.mountedOut, "mounted-out", "", "directory, in memory, in which the server finds those")
 	f.StringVar(&o.serverURL, "server-url", "http://127.0.0.1:9090", "the server, over loopback; https is implied by --tls-dir")
 	f.StringVar(&o.listen, "listen-address", fmt.Sprintf(":%d", replica.Port), "where to serve the report, probes and metrics")
 	f.StringVar(&o.web.Out, "web-config-out", "", "file to write the server's web configuration to")
@@ -80,8 +89,11 @@ func parse(args []string) (options, error) {
 	if f.NArg() > 0 || o.namespace == "" || o.manifest == "" || o.dir == "" {
 		return options{}, errors.New("want --namespace, --manifest and --dir, and no arguments")
 	}
-	if o.kind != kindPrometheus && o.kind != kindAlertmanager {
-		return options{}, fmt.Errorf("--server-kind %q is neither %s nor %s", o.kind, kindPrometheus, kindAlertmanager)
+	if o.kind != kindPrometheus && o.kind != kindAgent && o.kind != kindAlertmanager {
+		return options{}, fmt.Errorf("--server-kind %q is none of %s, %s and %s", o.kind, kindPrometheus, kindAgent, kindAlertmanager)
+	}
+	if (o.mountedDir == "") != (o.mountedOut == "") {
+		return options{}, errors.New("--mounted-dir and --mounted-out go together")
 	}
 	return o, o.web.Check()
 }
@@ -141,16 +153,39 @@ func run(ctx context.Context, o options, log *slog.Logger) error {
 	}
 	serve(ctx, listener, board.Handler(promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4})), log)
 	a := agent.New(store, source, o.server(client), board, metrics, agent.DefaultPace(), log)
+	prepare, err := o.keepSecrets(ctx, config, board, log)
+	if err != nil {
+		return err
+	}
+	a.Prepare(prepare)
+	a.Run(ctx)
+	return nil
+}
+
+// keepSecrets begins to keep what the server needs of Secrets as files, and says how they are brought up to date at once.
+func (o options) keepSecrets(ctx context.Context, config *rest.Config, board *report.Board, log *slog.Logger) (func(context.Context), error) {
+	var all []func(context.Context)
 	if o.grantedDir != "" {
 		granted, err := o.secrets(config, board, log)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		a.Prepare(granted.Sync)
+		all = append(all, granted.Sync)
 		go granted.Run(ctx)
 	}
-	a.Run(ctx)
-	return nil
+	if o.mountedDir != "" {
+		mounted, err := o.mounted(board, log)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, mounted.Sync)
+		go mounted.Run(ctx)
+	}
+	return func(ctx context.Context) {
+		for _, sync := range all {
+			sync(ctx)
+		}
+	}, nil
 }
 
 // blockers are what has to be there before the server may start: it refuses to without any of the files that it is told of.
@@ -162,12 +197,18 @@ func (o options) blockers() []string {
 	if o.grantedDir != "" {
 		out = append(out, secretsBlocker)
 	}
+	if o.mountedDir != "" {
+		out = append(out, mountedBlocker)
+	}
 	return out
 }
 
 func (o options) server(client *server.Client) agent.Server {
 	if o.kind == kindAlertmanager {
 		return server.NewAlertmanager(client)
+	}
+	if o.kind == kindAgent {
+		return server.NewAgent(client)
 	}
 	return server.NewPrometheus(client, filepath.Join(o.dir, "current", bundle.RulesDir))
 }
@@ -182,6 +223,14 @@ func (o options) secrets(config *rest.Config, board *report.Board, log *slog.Log
 		board.Unblock(secretsBlocker)
 	}
 	return secrets.New(client, filepath.Join(o.dir, "current", bundle.SecretsName), o.grantedDir, told, log)
+}
+
+func (o options) mounted(board *report.Board, log *slog.Logger) (*secrets.Mounted, error) {
+	told := func(all []replica.Secret) {
+		board.Update(func(r *replica.Report) { r.Mounted = all })
+		board.Unblock(mountedBlocker)
+	}
+	return secrets.NewMounted(filepath.Join(o.dir, "current", bundle.MountedName), o.mountedDir, o.mountedOut, told, log)
 }
 
 func account(kubeconfig string) (*rest.Config, error) {

@@ -37,6 +37,9 @@ const (
 	// ConditionAlertPathHealthy (PrometheusServer) is True while the server's Watchdog fires, is sent and arrives at the
 	// Alertmanager, and the receivers can be notified. It is present where alerts are sent somewhere.
 	ConditionAlertPathHealthy = "AlertPathHealthy"
+	// ConditionRemoteWriteHealthy (PrometheusServer, with remoteWrite) is True while samples arrive wherever they are sent. Ready
+	// does not depend on it: what is sent can wait.
+	ConditionRemoteWriteHealthy = "RemoteWriteHealthy"
 	// ConditionRouted (AlertRule) is True when everything in receivers and notify is in force. Present only with one of them.
 	ConditionRouted = "Routed"
 	// ConditionScraped (NodeExporter) is True when a server pulls from every ready exporter.
@@ -92,6 +95,12 @@ const (
 
 	ReasonAlertmanagerNotReady = "AlertmanagerNotReady"
 	ReasonAlertmanagerMissing  = "AlertmanagerMissing"
+
+	// What can be the matter with samples that are sent.
+	ReasonNotTaken      = "NotTaken"
+	ReasonSendingFails  = "SendingFails"
+	ReasonSendingBehind = "SendingBehind"
+	ReasonSamplesLost   = "SamplesLost"
 
 	ReasonGrafanaNotReady = "GrafanaNotReady"
 	ReasonKindsMissing    = "KindsMissing"

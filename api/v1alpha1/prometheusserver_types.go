@@ -100,6 +100,8 @@ type PrometheusServerSpec struct {
 	// grafana says where people look at what the server has. Left out: nowhere that Hearth knows of.
 	// +optional
 	Grafana *Grafana `json:"grafana,omitempty"`
+	// RemoteWriting is where samples go beyond this server.
+	RemoteWriting `json:",inline"`
 }
 
 // Retention says how long samples are kept.
@@ -243,7 +245,7 @@ type PrometheusServerStatus struct {
 	// +listMapKey=claim
 	// +kubebuilder:validation:MaxItems=16
 	Storage []ClaimStatus `json:"storage,omitempty"`
-	// conditions: Ready, Loaded, TargetsHealthy, RulesAccepted, where monitors are selected MonitorsAccepted, with an Alertmanager AlertmanagerReady, with grafana GrafanaReady, and while they are true Reconciling and Stalled.
+	// conditions: Ready, Loaded, TargetsHealthy, RulesAccepted, where monitors are selected MonitorsAccepted, with remoteWrite RemoteWriteHealthy, with an Alertmanager AlertmanagerReady, with grafana GrafanaReady, and while they are true Reconciling and Stalled.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -12,6 +12,10 @@ import (
 // in namespaces whose Secrets the kubelet can't mount. It has names only.
 const SecretsName = "secrets.json"
 
+// MountedName is the file at the root of the tree that lists, in the same way, the Secrets of the pod's own namespace that
+// are mounted beside the reloader, if they are there at all. It leaves them as files <name>/<key>.
+const MountedName = "mounted.json"
+
 // WantedSecret is a Secret that the reloader reads by name, with the ServiceAccount of its pod, and leaves as files
 // <namespace>/<name>/<key>.
 type WantedSecret struct {

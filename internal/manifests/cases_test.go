@@ -36,6 +36,8 @@ type owned struct {
 	tree map[string]string
 	// hostNetwork was declared, and only then may it be in a pod.
 	hostNetwork bool
+	// agent is true for a server whose configuration is an agent's.
+	agent bool
 }
 
 func forEachCase(t *testing.T, test func(t *testing.T, c testCase)) {
@@ -118,7 +120,7 @@ func renderServer(t *testing.T, in stack.Inputs) owned {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := owned{kind: "PrometheusServer", namespace: s.Namespace, name: s.Name, objects: append(objects, more...), tree: map[string]string{}}
+	out := owned{kind: "PrometheusServer", namespace: s.Namespace, name: s.Name, objects: append(objects, more...), tree: map[string]string{}, agent: s.Agent}
 	out.beyond = append(manifests.Bindings(s), notPruned(t, s)...)
 	for _, o := range objects {
 		for name, text := range unpacked(t, o) {

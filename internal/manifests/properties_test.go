@@ -176,7 +176,11 @@ func TestPrometheusTakesTheConfiguration(t *testing.T) {
 			if !ok {
 				continue
 			}
-			if _, err := config.Load(text, promslog.NewNopLogger()); err != nil {
+			file := filepath.Join(t.TempDir(), promconfig.FileName)
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := config.LoadFile(file, owner.agent, promslog.NewNopLogger()); err != nil {
 				t.Errorf("%s: %v", owner, err)
 			}
 			if promtool != "" {
@@ -203,7 +207,11 @@ func checkConfig(t *testing.T, promtool string, owner owned) {
 		}
 		rules += strings.Count(name, "rules/")
 	}
-	out, err := exec.CommandContext(t.Context(), promtool, "check", "config", filepath.Join(dir, promconfig.FileName)).CombinedOutput()
+	args := []string{"check", "config", filepath.Join(dir, promconfig.FileName)}
+	if owner.agent {
+		args = append(args, "--agent")
+	}
+	out, err := exec.CommandContext(t.Context(), promtool, args...).CombinedOutput()
 	if err != nil && !missingFile.Match(out) {
 		t.Errorf("%s: promtool: %v\n%s", owner, err, out)
 	}

@@ -31,14 +31,13 @@ const (
 )
 
 func prometheusContainer(s *stack.Stack) corev1.Container {
-	args := []string{
-		"--config.file=" + configDir + "/current/" + promconfig.FileName,
-		"--storage.tsdb.path=" + dataDir,
+	args := append([]string{"--config.file=" + configDir + "/current/" + promconfig.FileName}, storageArgs(s)...)
+	args = append(args,
 		"--web.enable-lifecycle", // the reloader reloads through it
 		// How often it is looked whether something was discovered. The default of 5s is for how long what is gone would still be a
 		// target. Discovery itself already sends less often, the more there is.
 		"--scrape.discovery-reload-interval=1s",
-	}
+	)
 	if s.Global.ExternalURL != "" {
 		// Links carry the external URL; the paths stay at the root, where probes and the reloader look for them.
 		args = append(args, "--web.external-url="+literal(s.Global.ExternalURL), "--web.route-prefix=/")
@@ -80,7 +79,8 @@ func prometheusContainer(s *stack.Stack) corev1.Container {
 		VolumeMounts: append([]corev1.VolumeMount{
 			{Name: DataClaim, MountPath: dataDir},
 			{Name: configVolume, MountPath: configDir, ReadOnly: true},
-		}, slices.Concat(webMounts(s, true), grantedMounts(s, true), secretsMounts(s.Alertmanagers.Secrets, alertmanagersVolume, promconfig.AlertmanagerSecretsDir))...),
+		}, slices.Concat(webMounts(s, true), grantedMounts(s, true), remoteWriteMounts(s, true),
+			secretsMounts(s.Alertmanagers.Secrets, alertmanagersVolume, promconfig.AlertmanagerSecretsDir))...),
 	}
 }
 
@@ -98,6 +98,9 @@ func reloaderContainer(s *stack.Stack) corev1.Container {
 		"--dir=" + configDir,
 		"--server-url=" + localURL(s),
 	}
+	if s.Agent {
+		args = append(args, "--server-kind=agent")
+	}
 	if s.Monitors.Selects {
 		args = append(args, "--granted-dir="+monitors.GrantedDir)
 	}
@@ -110,8 +113,9 @@ func reloaderContainer(s *stack.Stack) corev1.Container {
 	if s.Web.BasicAuthSecret != "" {
 		args = append(args, "--basic-auth-dir="+promconfig.BasicAuthDir)
 	}
-	return reloader(s.ReloaderImage, args, slices.Concat(
-		[]corev1.VolumeMount{{Name: configVolume, MountPath: configDir}}, webMounts(s, false), grantedMounts(s, false)))
+	remoteArgs, remoteMounts := remoteWriteReloader(s)
+	return reloader(s.ReloaderImage, append(args, remoteArgs...), slices.Concat(
+		[]corev1.VolumeMount{{Name: configVolume, MountPath: configDir}}, webMounts(s, false), grantedMounts(s, false), remoteMounts))
 }
 
 // grantedMounts are the Secrets that monitors name, which only the reloader writes. They are there as soon as a server selects
@@ -156,7 +160,7 @@ func serverVolumes(s *stack.Stack) []corev1.Volume {
 	if s.Web.BasicAuthSecret != "" {
 		out = append(out, secretVolume(basicAuthVolume, s.Web.BasicAuthSecret))
 	}
-	return append(out, secretsVolumes(s.Alertmanagers.Secrets, alertmanagersVolume)...)
+	return slices.Concat(out, remoteWriteVolumes(s), secretsVolumes(s.Alertmanagers.Secrets, alertmanagersVolume))
 }
 
 // secretVolume is not optional: a pod without the Secret does not start, rather than start unprotected.

@@ -48,7 +48,7 @@ func alertingOf(s *stack.Stack) *alerting {
 	out := &alerting{AlertRelabelConfigs: []alertRelabelConfig{withoutReplica(s)}}
 	for _, target := range s.Alertmanagers.Targets {
 		one := alertmanager{
-			Scheme: target.Scheme, PathPrefix: target.Path, APIVersion: "v2", TLSConfig: tlsOf(target.TLS),
+			Scheme: target.Scheme, PathPrefix: target.Path, APIVersion: "v2", TLSConfig: tlsOf(target.TLS, AlertmanagerSecretsDir),
 			StaticConfigs: []staticConfig{{Targets: target.Hosts}},
 		}
 		if target.BasicAuthSecret != "" {
@@ -80,18 +80,21 @@ func withoutReplica(s *stack.Stack) alertRelabelConfig {
 	return alertRelabelConfig{SourceLabels: []string{"replica"}, Regex: s.Names.Base + "-[0-9]+", TargetLabel: "replica"}
 }
 
-func tlsOf(tls *v1alpha1.ClientTLS) *clientTLS {
+// tlsOf names the files of Secrets below dir.
+func tlsOf(tls *v1alpha1.ClientTLS, dir string) *clientTLS {
 	if tls == nil {
 		return nil
 	}
-	file := func(key *v1alpha1.SecretKey) string {
-		if key == nil {
-			return ""
-		}
-		return AlertmanagerSecretsDir + "/" + key.Name + "/" + key.Key
-	}
 	return &clientTLS{
-		CAFile: file(tls.CA), CertFile: file(tls.Cert), KeyFile: file(tls.Key),
+		CAFile: fileOf(tls.CA, dir), CertFile: fileOf(tls.Cert, dir), KeyFile: fileOf(tls.Key, dir),
 		ServerName: tls.ServerName, InsecureSkipVerify: tls.InsecureSkipVerify,
 	}
+}
+
+// fileOf is the file that has a key of a Secret, empty for none.
+func fileOf(key *v1alpha1.SecretKey, dir string) string {
+	if key == nil {
+		return ""
+	}
+	return dir + "/" + key.Name + "/" + key.Key
 }

@@ -75,6 +75,11 @@ func (r *Renderer) Render(s *stack.Stack) (Files, error) {
 
 // addBeside adds what the configuration needs beside itself.
 func addBeside(files map[string][]byte, s *stack.Stack) (err error) {
+	if len(s.RemoteWrites.Secrets) > 0 {
+		if files[bundle.MountedName], err = bundle.MarshalSecrets(s.RemoteWrites.Secrets); err != nil {
+			return err
+		}
+	}
 	if s.Operator != nil {
 		files[authoritiesFile(s.Operator)] = s.Operator.Authorities
 	}
@@ -118,10 +123,12 @@ func encode(s *stack.Stack) ([]byte, error) {
 			EvaluationInterval: s.Global.EvaluationInterval,
 			ExternalLabels:     s.Global.ExternalLabels,
 		},
-		Storage:       storage{TSDB: tsdb{Retention: retention{Time: s.Retention.Time, Size: megabytes(s.Retention.Size)}}},
-		Alerting:      alertingOf(s),
-		RuleFiles:     []string{bundle.RulesDir + "/*.yaml"},
 		ScrapeConfigs: []scrapeConfig{self(s)},
+		RemoteWrite:   remoteWrites(s),
+	}
+	if !s.Agent {
+		c.Storage = storage{TSDB: tsdb{Retention: retention{Time: s.Retention.Time, Size: megabytes(s.Retention.Size)}}}
+		c.Alerting, c.RuleFiles = alertingOf(s), []string{bundle.RulesDir + "/*.yaml"}
 	}
 	if s.Monitors.Selects {
 		c.ScrapeConfigFiles = []string{MonitorsFile}

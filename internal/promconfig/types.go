@@ -10,12 +10,13 @@ import (
 
 type configuration struct {
 	Global        global         `yaml:"global"`
-	Storage       storage        `yaml:"storage"`
+	Storage       storage        `yaml:"storage,omitempty"`
 	Alerting      *alerting      `yaml:"alerting,omitempty"`
-	RuleFiles     []string       `yaml:"rule_files"`
+	RuleFiles     []string       `yaml:"rule_files,omitempty"`
 	ScrapeConfigs []scrapeConfig `yaml:"scrape_configs"`
 	// ScrapeConfigFiles have more of them. One that is not there has none.
-	ScrapeConfigFiles []string `yaml:"scrape_config_files,omitempty"`
+	ScrapeConfigFiles []string      `yaml:"scrape_config_files,omitempty"`
+	RemoteWrite       []remoteWrite `yaml:"remote_write,omitempty"`
 }
 
 type global struct {

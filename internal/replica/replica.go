@@ -81,6 +81,10 @@ type Report struct {
 	Storage Storage `json:"storage"`
 	// Secrets that the reloader was told to read, by namespace and name.
 	Secrets []Secret `json:"secrets,omitempty"`
+	// Mounted are Secrets of the pod's own namespace that the server needs and can start without.
+	Mounted []Secret `json:"mounted,omitempty"`
+	// Remotes are where a Prometheus sends its samples.
+	Remotes []Remote `json:"remotes,omitempty"`
 	// Alertmanager is there when the server is one.
 	Alertmanager *Alertmanager `json:"alertmanager,omitempty"`
 }
@@ -151,7 +155,8 @@ func (r *Report) Normalize() {
 	for i := range r.Jobs {
 		r.Jobs[i].LastError = Bound(r.Jobs[i].LastError, MaxJobError)
 	}
-	r.Secrets = normalSecrets(r.Secrets)
+	r.Secrets, r.Mounted = normalSecrets(r.Secrets), normalSecrets(r.Mounted)
+	r.Remotes = normalRemotes(r.Remotes)
 	r.Alerting = r.Alerting.normal()
 	r.Alertmanager = r.Alertmanager.normal()
 }
@@ -205,6 +210,7 @@ func Decode(text []byte) (Report, error) {
 // Fingerprint is the same for two reports if and only if they say the same. It is the report's ETag, without the quotes.
 func (r Report) Fingerprint() string {
 	r.Jobs, r.AlertRules, r.Secrets = slices.Clone(r.Jobs), slices.Clone(r.AlertRules), slices.Clone(r.Secrets)
+	r.Mounted, r.Remotes = slices.Clone(r.Mounted), slices.Clone(r.Remotes)
 	r.Normalize()
 	// A struct of numbers, booleans and strings always encodes.
 	text, _ := r.Encode()

@@ -29,7 +29,7 @@ type Inputs struct {
 	Published Published
 	// PublishedAlertmanager is what it has of its Alertmanager's files, nil if nothing.
 	PublishedAlertmanager *bundle.Manifest
-	// Others are the PrometheusServers whose Alertmanagers the server names, as far as they exist.
+	// Others are the PrometheusServers that the server names, as far as they exist: see References.
 	Others []v1alpha1.PrometheusServer
 	// Grants is what the Alertmanager's pods say about the Secrets that AlertRules name.
 	Grants Grants

@@ -44,6 +44,8 @@ func Resolve(in Inputs) (*Stack, field.ErrorList) {
 		Web:           web(spec.Web),
 		Scheduling:    scheduling(spec),
 		Published:     in.Published,
+		Agent:         spec.Mode == v1alpha1.ModeAgent,
+		Receiver:      spec.RemoteWriteReceiver,
 	}
 	s.Labels = maps.Clone(s.Selector)
 	s.Labels[LabelManagedBy] = ManagedBy
@@ -72,6 +74,8 @@ func Resolve(in Inputs) (*Stack, field.ErrorList) {
 	s.Alertmanager, more = alertmanager(in, path.Child("alerting", "alertmanager"))
 	errs = append(errs, more...)
 	s.Alertmanagers, more = alertmanagers(in, s.Alertmanager, path.Child("alerting"))
+	errs = append(errs, more...)
+	s.RemoteWrites, more = remoteWrites(in, path.Child("remoteWrite"))
 	errs = append(errs, more...)
 	s.Grafana, more = resolveGrafana(in, s, path.Child("grafana"))
 	errs = append(errs, more...)

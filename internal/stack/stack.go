@@ -52,6 +52,9 @@ type Stack struct {
 	Alertmanagers Alertmanagers
 	// Grafana is where people look at it, nil where none is declared.
 	Grafana *Grafana
+	// Agent is true for one that only sends samples, to RemoteWrites, and Receiver for one that takes those of others.
+	Agent, Receiver bool
+	RemoteWrites    RemoteWrites
 }
 
 // Names of the objects made for a PrometheusServer.

@@ -46,6 +46,9 @@ type Server struct {
 
 	// Grafana is what became of each way in which people look at the server.
 	Grafana []GrafanaPart
+	// Agent is true for one that only sends samples, to RemoteWrites.
+	Agent        bool
+	RemoteWrites stack.RemoteWrites
 	// Alertmanager is what was observed of the server's own, nil if it has none.
 	Alertmanager *Server
 	// Set is the name of the StatefulSet; empty: the server's.
@@ -95,8 +98,12 @@ func OfServer(ps *v1alpha1.PrometheusServer, observed *Server, err error) v1alph
 	if err != nil {
 		v = failed(err)
 	}
-	out.Conditions = append(v.conditions(), loadedCondition(ps, o), targetsCondition(out.Targets, o), rulesCondition(o))
+	out.Conditions = append(v.conditions(), loadedCondition(ps, o), targetsCondition(out.Targets, o))
+	if !o.Agent {
+		out.Conditions = append(out.Conditions, rulesCondition(o))
+	}
 	out.Conditions = append(out.Conditions, monitorsConditions(o)...)
+	out.Conditions = append(out.Conditions, remoteWriteConditions(o)...)
 	out.Conditions = append(out.Conditions, alertPathCondition(o.Pods, o.Alerts)...)
 	out.Conditions = append(out.Conditions, alertmanagerConditions(ps, o.Alertmanager)...)
 	out.Conditions = append(out.Conditions, grafanaConditions(ps, o)...)

@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+	"github.com/hearth-monitoring/hearth/internal/replica"
 )
 
 // Bounds of what a status and a message name.
@@ -21,27 +22,34 @@ const (
 func facts(out *v1alpha1.PrometheusServerStatus, o Server) {
 	out.Targets, out.Alerts = nil, nil
 	out.Rules.Loaded = 0
-	jobs := map[string]*v1alpha1.JobStatus{}
+	jobs, known := map[string]*v1alpha1.JobStatus{}, false
 	for _, p := range o.Pods {
 		if p.Report == nil || !p.Report.Ready {
 			continue
 		}
-		if out.Alerts == nil {
-			out.Alerts = &v1alpha1.AlertsStatus{}
-		}
+		known = true
 		out.Version = p.Report.Version
-		out.Rules.Loaded = max(out.Rules.Loaded, int32(p.Report.Rules))
-		// Replicas evaluate the same rules, so their alerts are the same ones.
-		out.Alerts.Firing = max(out.Alerts.Firing, int32(p.Report.Firing))
-		out.Alerts.Pending = max(out.Alerts.Pending, int32(p.Report.Pending))
+		if !o.Agent {
+			alerts(out, p.Report)
+		}
 		for _, j := range p.Report.Jobs {
 			worst(jobs, v1alpha1.JobStatus{Name: j.Name, Up: int32(j.Up), Down: int32(j.Down + j.Unknown), LastError: j.LastError})
 		}
 	}
-	if out.Alerts != nil {
+	if known {
 		missing(jobs, o)
 		out.Targets = targets(jobs)
 	}
+}
+
+// alerts are the most that a replica says: they evaluate the same rules, so their alerts are the same ones.
+func alerts(out *v1alpha1.PrometheusServerStatus, said *replica.Report) {
+	if out.Alerts == nil {
+		out.Alerts = &v1alpha1.AlertsStatus{}
+	}
+	out.Rules.Loaded = max(out.Rules.Loaded, int32(said.Rules))
+	out.Alerts.Firing = max(out.Alerts.Firing, int32(said.Firing))
+	out.Alerts.Pending = max(out.Alerts.Pending, int32(said.Pending))
 }
 
 func loadedCondition(ps *v1alpha1.PrometheusServer, o Server) metav1.Condition {

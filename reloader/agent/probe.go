@@ -80,6 +80,6 @@ func (a *Agent) askFacts(ctx context.Context) {
 		r.Version, r.Rules, r.Firing, r.Pending = f.Version, f.Rules, f.Firing, f.Pending
 		r.Jobs, r.AlertRules, r.Storage.HeadSeries = f.Jobs, f.AlertRules, f.HeadSeries
 		r.MetricsKnown = f.MetricsKnown
-		r.Alerting, r.Alertmanager = f.Alerting, f.Alertmanager
+		r.Alerting, r.Alertmanager, r.Remotes = f.Alerting, f.Alertmanager, f.Remotes
 	})
 }

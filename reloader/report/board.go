@@ -57,6 +57,8 @@ func (b *Board) current() (replica.Report, string, <-chan struct{}) {
 	r.Jobs = append([]replica.Job(nil), r.Jobs...)
 	r.AlertRules = append([]replica.AlertRule(nil), r.AlertRules...)
 	r.Secrets = append([]replica.Secret(nil), r.Secrets...)
+	r.Mounted = append([]replica.Secret(nil), r.Mounted...)
+	r.Remotes = append([]replica.Remote(nil), r.Remotes...)
 	return r, b.etag, b.changed
 }
 

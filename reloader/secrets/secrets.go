@@ -289,10 +289,15 @@ func (k *Keeper) write(w bundle.WantedSecret, key string, content []byte, answer
 	if err == nil && string(before) == string(content) {
 		return nil
 	}
+	return replace(k.dir, path, content)
+}
+
+// replace writes a file below dir so that whoever reads it meanwhile reads all of the old or of the new.
+func replace(dir, path string, content []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return err
 	}
-	temp, err := os.CreateTemp(k.dir, tempPrefix+"*")
+	temp, err := os.CreateTemp(dir, tempPrefix+"*")
 	if err != nil {
 		return err
 	}

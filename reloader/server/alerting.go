@@ -62,17 +62,30 @@ type counters struct {
 	failures map[string]float64
 	// sent and failed alerts, by the address of an Alertmanager.
 	sent, failed map[string]float64
+	// remotes are the queues of samples to be sent, by name, and newest is the time of the newest sample there is.
+	remotes map[string]*remoteCounts
+	newest  float64
 }
 
 // counted are the names of the metrics that are read: with ten thousand groups of rules, all of them are a hundred thousand
 // lines.
 func counted() []string {
-	return []string{"prometheus_rule_group_rules", failuresMetric, "prometheus_notifications_sent_total", "prometheus_notifications_errors_total",
-		"prometheus_tsdb_head_series", "prometheus_notifications_alertmanagers_discovered"}
+	out := []string{"prometheus_rule_group_rules", failuresMetric, "prometheus_notifications_sent_total", "prometheus_notifications_errors_total",
+		headMetric, agentHeadMetric, "prometheus_notifications_alertmanagers_discovered", newestMetric}
+	for name := range remoteMetrics() {
+		out = append(out, remotePrefix+name)
+	}
+	return out
 }
 
+// The number of series in memory, of a server and of an agent.
+const (
+	headMetric      = "prometheus_tsdb_head_series"
+	agentHeadMetric = "prometheus_agent_active_series"
+)
+
 // metric takes one line of the server's own metrics.
-func (c counters) metric(line string, f *Facts) {
+func (c *counters) metric(line string, f *Facts) {
 	name, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "{")
 	switch name {
 	case "prometheus_rule_group_rules":
@@ -88,10 +101,23 @@ func (c counters) metric(line string, f *Facts) {
 	case "prometheus_notifications_errors_total":
 		c.failed[labelsOf(rest)["alertmanager"]] = sampleValue(line)
 	default:
-		switch name, _, _ = strings.Cut(line, " "); name {
-		case "prometheus_tsdb_head_series":
-			f.HeadSeries = int64(sampleValue(line))
-		case "prometheus_notifications_alertmanagers_discovered":
+		if strings.HasPrefix(name, remotePrefix) && rest != "" {
+			c.remoteMetric(name, rest, line)
+			return
+		}
+		c.total(line, f)
+	}
+}
+
+// total takes one line of a metric without labels.
+func (c *counters) total(line string, f *Facts) {
+	switch name, _, _ := strings.Cut(line, " "); name {
+	case newestMetric:
+		c.newest = sampleValue(line)
+	case headMetric, agentHeadMetric:
+		f.HeadSeries = int64(sampleValue(line))
+	case "prometheus_notifications_alertmanagers_discovered":
+		if f.Alerting != nil {
 			f.Alerting.Alertmanagers = int(sampleValue(line))
 		}
 	}

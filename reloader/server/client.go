@@ -29,6 +29,8 @@ type Facts struct {
 	MetricsKnown bool
 	// Alerting is nil for an Alertmanager.
 	Alerting *replica.Alerting
+	// Remotes are where a Prometheus sends its samples.
+	Remotes []replica.Remote
 	// Alertmanager is nil for another server.
 	Alertmanager *replica.Alertmanager
 }

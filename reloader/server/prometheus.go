@@ -25,6 +25,9 @@ type Prometheus struct {
 	evaluation *evaluation
 	sending    *sending
 	missing    *missing
+	remotes    *remotes
+	// agent is true for one that neither answers queries nor evaluates rules.
+	agent bool
 }
 
 var _ Kind = Prometheus{}
@@ -32,7 +35,14 @@ var _ Kind = Prometheus{}
 // NewPrometheus is the Prometheus that a client reaches, and that loads the rule files of a directory; if that is empty, it is
 // not said which metrics they lack.
 func NewPrometheus(c *Client, rules string) Prometheus {
-	return Prometheus{Client: c, evaluation: newEvaluation(), sending: newSending(), missing: newMissing(rules)}
+	return Prometheus{Client: c, evaluation: newEvaluation(), sending: newSending(), missing: newMissing(rules), remotes: newRemotes()}
+}
+
+// NewAgent is the Prometheus in agent mode that a client reaches.
+func NewAgent(c *Client) Prometheus {
+	p := NewPrometheus(c, "")
+	p.agent = true
+	return p
 }
 
 // Instance is when the process started.
@@ -49,7 +59,7 @@ func (p Prometheus) Instance(ctx context.Context) (string, error) {
 
 // Facts asks for everything, or nothing: half an answer would look like targets or rules that went away.
 func (p Prometheus) Facts(ctx context.Context) (Facts, error) {
-	f := Facts{Alerting: &replica.Alerting{}}
+	var f Facts
 	var build struct{ Version string }
 	if err := p.data(ctx, "api/v1/status/buildinfo", &build); err != nil {
 		return Facts{}, err
@@ -60,24 +70,42 @@ func (p Prometheus) Facts(ctx context.Context) (Facts, error) {
 	if f.Jobs, scrape, err = p.jobs(ctx); err != nil {
 		return Facts{}, err
 	}
+	if p.agent {
+		counted, err := p.metrics(ctx, &f)
+		if err != nil {
+			return Facts{}, err
+		}
+		f.Remotes = p.remotes.judge(counted)
+		return f, nil
+	}
+	if err := p.alertsAndRules(ctx, &f, scrape); err != nil {
+		return Facts{}, err
+	}
+	return f, nil
+}
+
+// alertsAndRules is what only a server has to say, and what both have in their metrics.
+func (p Prometheus) alertsAndRules(ctx context.Context, f *Facts, scrape time.Duration) error {
+	f.Alerting = &replica.Alerting{}
 	rules := map[string]*replica.AlertRule{}
-	if err := p.alerts(ctx, &f, rules); err != nil {
-		return Facts{}, err
+	if err := p.alerts(ctx, f, rules); err != nil {
+		return err
 	}
-	counted, err := p.metrics(ctx, &f)
+	counted, err := p.metrics(ctx, f)
 	if err != nil {
-		return Facts{}, err
+		return err
 	}
+	f.Remotes = p.remotes.judge(counted)
 	p.sending.judge(counted, f.Alerting)
 	if err := p.look(ctx, counted.failures, rules); err != nil {
-		return Facts{}, err
+		return err
 	}
 	f.MetricsKnown = p.lacking(ctx, scrape, rules)
 	for _, r := range rules {
 		f.AlertRules = append(f.AlertRules, *r)
 	}
 	slices.SortFunc(f.AlertRules, func(a, b replica.AlertRule) int { return cmp.Compare(a.Name, b.Name) })
-	return f, nil
+	return nil
 }
 
 func (p Prometheus) data(ctx context.Context, path string, into any) error {
@@ -215,7 +243,7 @@ func (p Prometheus) metrics(ctx context.Context, f *Facts) (counters, error) {
 		return counters{}, err
 	}
 	defer body.Close()
-	c := counters{failures: map[string]float64{}, sent: map[string]float64{}, failed: map[string]float64{}}
+	c := counters{failures: map[string]float64{}, sent: map[string]float64{}, failed: map[string]float64{}, remotes: map[string]*remoteCounts{}}
 	lines := bufio.NewReaderSize(body, 64<<10)
 	for {
 		line, err := lines.ReadSlice('\n')
