@@ -102,6 +102,7 @@ func same(a, b monitorEntry) bool {
 func (s *monitorStore) entry(u *unstructured.Unstructured, before monitorEntry, known bool) monitorEntry {
 	out := monitorEntry{uid: u.GetUID(), generation: u.GetGeneration(), Monitor: stack.Monitor{
 		Kind: s.kind, Namespace: u.GetNamespace(), Name: u.GetName(), Labels: u.GetLabels(),
+		Created: u.GetCreationTimestamp(),
 	}}
 	known = known && before.uid == out.uid
 	if known && before.generation == out.generation {

@@ -94,6 +94,8 @@ type PrometheusServerSpec struct {
 	// picked up when their kind is installed later. Left out: none.
 	// +optional
 	PrometheusRules *ObjectSelector `json:"prometheusRules,omitempty"`
+	// What holds for objects of other namespaces.
+	Tenancy `json:",inline"`
 	// alerting says where alerts go. Left out: nowhere.
 	// +optional
 	Alerting *Alerting `json:"alerting,omitempty"`

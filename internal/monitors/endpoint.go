@@ -85,6 +85,7 @@ func (c *compiler) job(i int, m *monitor, e *endpoint, steps []Relabel) Job {
 	if e.connection.credentialed() {
 		c.steadfast(own, relabelings)
 	}
+	c.straying(own, relabelings)
 	job.RelabelConfigs = slices.Concat([]Relabel{copied("job", jobNameLabel)}, steps, own)
 	job.MetricRelabelConfigs = c.relabelled(e.metricRelabelings, at.Child("metricRelabelings"))
 	return job

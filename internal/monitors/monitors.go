@@ -39,6 +39,8 @@ type Compiled struct {
 	Jobs []Job
 	// Secrets are those that the jobs name.
 	Secrets []bundle.WantedSecret
+	// Strays are the places where it names targets that Kubernetes need not have discovered, as Terms may forbid.
+	Strays field.ErrorList
 }
 
 // Within says in which namespaces a monitor looks for targets.
@@ -59,6 +61,7 @@ type compiler struct {
 	// tlsKeys are those of the secrets' keys that are used for TLS.
 	tlsKeys map[string][]bundle.TLSKeys
 	errs    field.ErrorList
+	strays  field.ErrorList
 }
 
 func newCompiler(kind Kind, namespace, name string) *compiler {
@@ -84,7 +87,7 @@ func (c *compiler) done(jobs []Job) (*Compiled, field.ErrorList) {
 			return nil, field.ErrorList{field.Invalid(c.endpoint(i), jobs[i].JobName, "Prometheus refuses what it becomes: "+err.Error())}
 		}
 	}
-	return &Compiled{Jobs: jobs, Secrets: c.wanted()}, nil
+	return &Compiled{Jobs: jobs, Secrets: c.wanted(), Strays: c.strays}, nil
 }
 
 // endpoint is where the monitor has what becomes a job.

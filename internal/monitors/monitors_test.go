@@ -112,25 +112,3 @@ spec:
 		t.Error("placing jobs for one server changes those of others")
 	}
 }
-
-// TestConfined shows that the walker over the final text sees every file that is not a granted Secret's, and leaves
-// parameters alone.
-func TestConfined(t *testing.T) {
-	for text, outside := range map[string]bool{
-		"scrape_configs: [{basic_auth: {password_file: /etc/prometheus/granted/a/b/c}}]":                     false,
-		"scrape_configs: [{basic_auth: {password_file: /etc/passwd}}]":                                       true,
-		"scrape_configs: [{basic_auth: {password_file: /etc/prometheus/grantedx/a}}]":                        true,
-		"scrape_configs: [{bearer_token_file: relative}]":                                                    true,
-		"scrape_configs: [{tls_config: {ca_file: /etc/prometheus/granted/../../passwd}}]":                    true,
-		"scrape_configs: [{kubernetes_sd_configs: [{kubeconfig_file: /x}]}]":                                 true,
-		"scrape_configs: [{oauth2: {client_secret_file: /x}}]":                                               true,
-		"scrape_configs: [{scrape_failure_log_file: /x}]":                                                    true,
-		"scrape_configs: [{a: &x {key_file: /x}, tls_config: *x}]":                                           true,
-		"scrape_configs: [{params: {some_file: [/x]}}]":                                                      false,
-		"scrape_configs: [{relabel_configs: [{target_label: some_file, replacement: /x, action: replace}]}]": false,
-	} {
-		if err := Confined([]byte(text)); (err != nil) != outside {
-			t.Errorf("%s: %v", text, err)
-		}
-	}
-}

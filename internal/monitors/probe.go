@@ -40,6 +40,7 @@ func OfProbe(p *monitoringv1.Probe) (*Compiled, field.ErrorList) {
 	if url := spec.ProberSpec.URL; url == "" || strings.Contains(url, "/") {
 		c.errs = append(c.errs, field.Invalid(at.Child("prober", "url"), url, "write the prober's host and port, such as blackbox:9115"))
 	}
+	c.stray(at.Child("prober", "url"), "this server scrapes only those of tenants' targets that Kubernetes discovers in their namespaces, and a prober is whatever is named")
 	var steps []Relabel
 	if spec.JobName != "" {
 		steps = append(steps, fixed("job", spec.JobName))

@@ -75,6 +75,7 @@ func each[From, To any](list []From, at *field.Path, one func(*From, *field.Path
 func (c *compiler) sources(spec *monitoringv1alpha1.ScrapeConfigSpec, credentialed bool) Sources {
 	at := field.NewPath("spec")
 	c.refused(spec, at)
+	c.strayingSources(spec, at)
 	return Sources{
 		StaticConfigs: each(spec.StaticConfigs, at.Child("staticConfigs"), func(s *monitoringv1alpha1.StaticConfig, at *field.Path) Static {
 			return c.static(s, at, credentialed)

@@ -78,7 +78,7 @@ func (c *compiler) dockerSwarm(s *monitoringv1alpha1.DockerSwarmSDConfig, at *fi
 
 // remote refuses sockets of the Prometheus pod.
 func (c *compiler) remote(host string, at *field.Path) {
-	if !strings.HasPrefix(host, "tcp://") && !strings.HasPrefix(host, "http://") && !strings.HasPrefix(host, "https://") {
+	if !remote(host) {
 		c.refuse(at.Child("host"), "it has to begin with tcp://, http:// or https://: anything else would be a socket of the Prometheus pod")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hearth-monitoring/hearth/internal/monitors"
 	"github.com/hearth-monitoring/hearth/internal/stack"
 )
 
@@ -48,7 +49,7 @@ func annotatedPods(s *stack.Stack) scrapeConfig {
 		[]relabelConfig{{SourceLabels: []string{podAnnotation + "port"}, Regex: `(\d{1,5})`, TargetLabel: tmpPort}},
 		ownAddress(),
 		labelled(s, "__meta_kubernetes_pod_label_(.+)"),
-		from(stack.JobPods, map[string]string{"pod": "__meta_kubernetes_pod_name", "node": "__meta_kubernetes_pod_node_name"}),
+		from(s, stack.JobPods, map[string]string{"pod": "__meta_kubernetes_pod_name", "node": "__meta_kubernetes_pod_node_name"}),
 	)
 	return job
 }
@@ -69,7 +70,7 @@ func annotatedServices(s *stack.Stack) scrapeConfig {
 		ownAddress(),
 		notAmongPods(s),
 		labelled(s, "__meta_kubernetes_service_label_(.+)"),
-		from(stack.JobServiceEndpoints, map[string]string{
+		from(s, stack.JobServiceEndpoints, map[string]string{
 			"service": "__meta_kubernetes_service_name",
 			"pod":     "__meta_kubernetes_pod_name",
 			"node":    "__meta_kubernetes_pod_node_name",
@@ -79,12 +80,14 @@ func annotatedServices(s *stack.Stack) scrapeConfig {
 }
 
 func annotated(s *stack.Stack, name, role string) scrapeConfig {
+	limits := s.Annotations.Bounds.Within(monitors.Limits{})
+	// Most of what is discovered is not annotated.
+	limits.KeepDroppedTargets = new(int64(100))
 	return scrapeConfig{
 		JobName:         name,
 		FollowRedirects: new(false),
 		KubernetesSD:    []kubernetesSD{{Role: role, Namespaces: namespaces{Names: s.Annotations.Namespaces}}},
-		// Most of what is discovered is not annotated.
-		KeepDroppedTargets: 100,
+		Limits:          limits,
 	}
 }
 
@@ -177,7 +180,7 @@ func labelled(s *stack.Stack, regex string) []relabelConfig {
 }
 
 // from says where a target is, last of all, so that no label of a pod or Service says otherwise.
-func from(job string, labels map[string]string) []relabelConfig {
+func from(s *stack.Stack, job string, labels map[string]string) []relabelConfig {
 	out := []relabelConfig{
 		{TargetLabel: "job", Replacement: job},
 		{SourceLabels: []string{"__address__"}, TargetLabel: "instance"},
@@ -185,6 +188,10 @@ func from(job string, labels map[string]string) []relabelConfig {
 	}
 	for _, name := range slices.Sorted(maps.Keys(labels)) {
 		out = append(out, relabelConfig{SourceLabels: []string{labels[name]}, TargetLabel: name})
+	}
+	// What a target itself says of it becomes exported_..., as with the others.
+	if label := s.Annotations.Label; label != "" && label != "namespace" {
+		out = append(out, relabelConfig{SourceLabels: []string{"__meta_kubernetes_namespace"}, TargetLabel: label})
 	}
 	return out
 }

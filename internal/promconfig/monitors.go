@@ -30,7 +30,7 @@ func (r *Renderer) monitorFiles(m *stack.Monitors) (map[string][]byte, error) {
 		r.jobTexts, r.jobsText = nil, nil
 		return files, nil
 	}
-	if err := r.writeJobs(m.Jobs); err != nil {
+	if err := r.writeJobs(m); err != nil {
 		return nil, err
 	}
 	files[MonitorsFile] = r.jobsText
@@ -46,8 +46,8 @@ func (r *Renderer) monitorFiles(m *stack.Monitors) (map[string][]byte, error) {
 // writeJobs makes jobsText that of these jobs, which are in the order of their names. Of a thousand an edit is about one, and
 // only that is written and checked: all of them would be a second of work. What Prometheus asks of all together is that no
 // two have the same name.
-func (r *Renderer) writeJobs(jobs []monitors.Job) error {
-	known := r.jobTexts
+func (r *Renderer) writeJobs(m *stack.Monitors) error {
+	known, jobs := r.jobTexts, m.Jobs
 	texts, changed := make(map[string]jobText, len(jobs)), len(jobs) != len(known)
 	for _, job := range jobs {
 		if _, twice := texts[job.JobName]; twice {
@@ -55,7 +55,7 @@ func (r *Renderer) writeJobs(jobs []monitors.Job) error {
 		}
 		one, is := known[job.JobName]
 		if !is || !reflect.DeepEqual(one.job, job) {
-			text, err := textOf(job)
+			text, err := textOf(job, m.Tenancy.Terms)
 			if err != nil {
 				return err
 			}
@@ -78,12 +78,12 @@ func (r *Renderer) writeJobs(jobs []monitors.Job) error {
 const jobsKey = "scrape_configs:\n"
 
 // textOf is a job as it is in the file. It was looked at when it was compiled, but not yet with what this server makes of it.
-func textOf(job monitors.Job) ([]byte, error) {
+func textOf(job monitors.Job, terms func(namespace string) monitors.Terms) ([]byte, error) {
 	text, err := monitors.Text([]monitors.Job{job})
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", MonitorsFile, err)
 	}
-	if err := monitors.Confined(text); err != nil {
+	if err := monitors.Audit(text, terms, nil); err != nil {
 		return nil, fmt.Errorf("%s: %w", MonitorsFile, err)
 	}
 	if _, err := config.Load(string(text), promslog.NewNopLogger()); err != nil {

@@ -100,7 +100,7 @@ func TestJobsAreRefused(t *testing.T) {
 	t.Parallel()
 	for want, change := range map[string]func([]monitors.Job){
 		"there are two jobs serviceMonitor/team-0/service-0000/0": func(jobs []monitors.Job) { jobs[1] = jobs[0] },
-		"it names files that are not Hearth's": func(jobs []monitors.Job) {
+		"which is no granted Secret of namespace": func(jobs []monitors.Job) {
 			jobs[1].Authorization = &monitors.Authorization{CredentialsFile: "/etc/passwd"}
 		},
 		"prometheus refuses the rendered monitors.yml": func(jobs []monitors.Job) { jobs[1].ScrapeTimeout = "never" },

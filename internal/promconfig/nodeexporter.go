@@ -32,7 +32,7 @@ func nodeExporter(e stack.ExporterTarget) scrapeConfig {
 		// The jobs of all pools discover the same, so Prometheus does it once for all of them. It need not remember what
 		// each of them leaves to the others.
 		config.RelabelConfigs = append([]relabelConfig{onlyPool(e.Pool)}, config.RelabelConfigs...)
-		config.KeepDroppedTargets = 1
+		config.Limits.KeepDroppedTargets = new(int64(1))
 	}
 	return config
 }

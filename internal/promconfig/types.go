@@ -2,6 +2,8 @@ package promconfig
 
 import (
 	"github.com/prometheus/common/model"
+
+	"github.com/hearth-monitoring/hearth/internal/monitors"
 )
 
 // The structs below are the parts of prometheus.yml that Hearth writes, with Prometheus' own field names
@@ -55,8 +57,8 @@ type scrapeConfig struct {
 
 	RelabelConfigs       []relabelConfig `yaml:"relabel_configs,omitempty"`
 	MetricRelabelConfigs []relabelConfig `yaml:"metric_relabel_configs,omitempty"`
-	// KeepDroppedTargets bounds how many of the discovered targets that are not scraped are remembered.
-	KeepDroppedTargets int `yaml:"keep_dropped_targets,omitempty"`
+	// Limits bound each target, and how many of the discovered ones that are not scraped are remembered.
+	Limits monitors.Limits `yaml:",inline"`
 }
 
 type basicAuth struct {

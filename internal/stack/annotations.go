@@ -7,6 +7,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/hearth-monitoring/hearth/internal/monitors"
 )
 
 // The scrape jobs of what is annotated.
@@ -20,16 +22,21 @@ type Annotations struct {
 	Pods, Services bool
 	// Namespaces are where; nil: everywhere.
 	Namespaces []string
+	// Label has to have the namespace, too; empty: none.
+	Label string
+	// Bounds of each target. How many targets there may be is not among them: everybody's are in the same job.
+	Bounds monitors.Bounds
 }
 
 // annotations resolves where annotations count. A selector that matches no namespace today is no mistake: nothing is
 // discovered until one does.
-func annotations(in Inputs, reach *reach, path *field.Path) (*Annotations, field.ErrorList) {
+func annotations(in Inputs, tenancy *Tenancy, reach *reach, path *field.Path) (*Annotations, field.ErrorList) {
 	if in.Server.Spec.Targets == nil || in.Server.Spec.Targets.Annotations == nil {
 		return nil, nil
 	}
 	declared := in.Server.Spec.Targets.Annotations
-	out := &Annotations{Pods: declared.Pods != nil, Services: declared.Services != nil}
+	out := &Annotations{Pods: declared.Pods != nil, Services: declared.Services != nil, Label: tenancy.Label, Bounds: tenancy.Bounds}
+	out.Bounds.Targets = 0
 	var needs []Binding
 	switch selector := declared.NamespaceSelector; {
 	case selector == nil:

@@ -21,6 +21,8 @@ type Monitor struct {
 	Kind            monitors.Kind
 	Namespace, Name string
 	Labels          map[string]string
+	// Created is when it was.
+	Created metav1.Time
 	// Compiled is what it becomes, nil for nothing. It is shared and must not be changed.
 	Compiled *monitors.Compiled
 	// Problem is why its current version becomes nothing. Compiled is then of an earlier one, or nil.
@@ -35,6 +37,8 @@ type Monitors struct {
 	Jobs []monitors.Job
 	// Secrets are those that the jobs name.
 	Secrets []bundle.WantedSecret
+	// Tenancy is what the jobs are held to.
+	Tenancy Tenancy
 	// Verdicts has an entry for every selected monitor, in the order of kinds, namespaces and names.
 	Verdicts []MonitorVerdict
 }
@@ -90,13 +94,14 @@ type placer struct {
 	// everywhere is true if the server selects monitors in every namespace, present and future.
 	everywhere bool
 	reach      *reach
+	tenancy    *Tenancy
 }
 
 // resolveMonitors decides for each selected monitor what is scraped. One that can't be keeps nobody else from it.
-func resolveMonitors(in Inputs, global Global, reach *reach, path *field.Path) (Monitors, field.ErrorList) {
+func resolveMonitors(in Inputs, global Global, tenancy *Tenancy, reach *reach, path *field.Path) (Monitors, field.ErrorList) {
 	var out Monitors
 	var errs field.ErrorList
-	secrets := map[string]*bundle.WantedSecret{}
+	var placed []placed
 	for _, kind := range monitorKinds() {
 		selector, name := MonitorSelector(in.Server, kind)
 		selection, more := Selected(selector, in.Server.Namespace, path.Child(name))
@@ -105,12 +110,28 @@ func resolveMonitors(in Inputs, global Global, reach *reach, path *field.Path) (
 			continue
 		}
 		out.Selects = true
-		p := &placer{in: &in, global: global, field: path.Child(name).String(), selection: selection, reach: reach,
+		p := &placer{in: &in, global: global, field: path.Child(name).String(), selection: selection, reach: reach, tenancy: tenancy,
 			everywhere: selector.NamespaceSelector != nil && isEmpty(selector.NamespaceSelector)}
 		for i := range in.Monitors {
 			m := &in.Monitors[i]
 			if m.Kind == kind && selection.Takes(m.Labels, m.Namespace, in.NamespaceLabels) {
-				out.take(m, p, secrets)
+				placed = out.take(m, p, placed)
+			}
+		}
+	}
+	out.Tenancy = *tenancy
+	out.bound(placed)
+	out.collect(placed)
+	return out, errs
+}
+
+// collect has the jobs of all monitors, and the Secrets that these name.
+func (out *Monitors) collect(all []placed) {
+	secrets := map[string]*bundle.WantedSecret{}
+	for _, one := range all {
+		if out.Jobs = append(out.Jobs, one.jobs...); len(one.jobs) > 0 {
+			for _, s := range one.monitor.Compiled.Secrets {
+				want(secrets, s)
 			}
 		}
 	}
@@ -121,25 +142,29 @@ func resolveMonitors(in Inputs, global Global, reach *reach, path *field.Path) (
 		out.Secrets = append(out.Secrets, *w)
 	}
 	slices.SortFunc(out.Jobs, func(a, b monitors.Job) int { return cmp.Compare(a.JobName, b.JobName) })
-	return out, errs
 }
 
 func isEmpty(s *metav1.LabelSelector) bool { return len(s.MatchLabels)+len(s.MatchExpressions) == 0 }
 
-func (out *Monitors) take(m *Monitor, p *placer, secrets map[string]*bundle.WantedSecret) {
+// placed is a monitor with its jobs on this server, and the place of the verdict on it.
+type placed struct {
+	monitor *Monitor
+	jobs    []monitors.Job
+	verdict int
+}
+
+func (out *Monitors) take(m *Monitor, p *placer, all []placed) []placed {
 	verdict := MonitorVerdict{Kind: m.Kind, Namespace: m.Namespace, Name: m.Name, Problem: m.Problem}
 	if m.Compiled != nil {
 		jobs, problem := p.place(m)
 		verdict.LastGood = problem == "" && m.Problem != ""
 		verdict.Problem = cmp.Or(verdict.Problem, problem)
 		if problem == "" {
-			out.Jobs = append(out.Jobs, jobs...)
-			for _, s := range m.Compiled.Secrets {
-				want(secrets, s)
-			}
+			all = append(all, placed{m, jobs, len(out.Verdicts)})
 		}
 	}
 	out.Verdicts = append(out.Verdicts, verdict)
+	return all
 }
 
 // want adds what one monitor wants of a Secret to what others do. Theirs is shared, and stays as it is.
@@ -154,6 +179,10 @@ func want(secrets map[string]*bundle.WantedSecret, s bundle.WantedSecret) {
 
 // place are the jobs of a monitor on this server, or why there are none.
 func (p *placer) place(m *Monitor) ([]monitors.Job, string) {
+	terms := p.tenancy.Terms(m.Namespace)
+	if refusal := terms.Refusal(m.Compiled); refusal != "" {
+		return nil, refusal
+	}
 	for i := range m.Compiled.Jobs {
 		if problem := p.timeout(&m.Compiled.Jobs[i]); problem != "" {
 			return nil, fmt.Sprintf("%s: %s", m.Compiled.Jobs[i].JobName, problem)
@@ -166,7 +195,7 @@ func (p *placer) place(m *Monitor) ([]monitors.Job, string) {
 			needs = append(needs, Binding{Role: RoleNodes})
 			return nil
 		}
-		namespaces, refused := p.within(d.Within)
+		namespaces, refused := p.within(d.Within, terms, m.Namespace)
 		problem = cmp.Or(problem, refused)
 		needs = append(needs, discovers(d, namespaces)...)
 		return namespaces
@@ -178,7 +207,7 @@ func (p *placer) place(m *Monitor) ([]monitors.Job, string) {
 		return nil, fmt.Sprintf("its targets are beyond namespace %s, where this server may not look: label that namespace %s=%s",
 			p.in.Server.Namespace, LabelReach, ReachCluster)
 	}
-	return jobs, ""
+	return terms.Applied(m.Namespace, jobs), ""
 }
 
 // discovers are the roles that a discovery in these namespaces takes; nil is all of them.
@@ -214,8 +243,11 @@ func (p *placer) timeout(job *monitors.Job) string {
 
 // within are the namespaces in which a monitor's targets are looked for, nil for all: those that it names, if the server
 // would take monitors from them too. Otherwise whoever may write a monitor in one namespace could have those of all others
-// scraped.
-func (p *placer) within(w monitors.Within) (namespaces []string, problem string) {
+// scraped. A tenant's are in its own.
+func (p *placer) within(w monitors.Within, terms monitors.Terms, home string) (namespaces []string, problem string) {
+	if terms.Discovered {
+		return atHome(w, home)
+	}
 	if w.Any && p.everywhere {
 		return nil, ""
 	}
@@ -229,6 +261,16 @@ func (p *placer) within(w monitors.Within) (namespaces []string, problem string)
 		}
 	}
 	return w.Names, ""
+}
+
+func atHome(w monitors.Within, home string) (namespaces []string, problem string) {
+	for _, namespace := range w.Names {
+		if !w.Any && namespace != home {
+			return nil, fmt.Sprintf("%s: this server scrapes only those of a tenant's targets that are in its own namespace, and %s is another one; "+
+				"whoever keeps the server can set tenantTargets: Any, or add %s to excludedNamespaces", w.Field, namespace, home)
+		}
+	}
+	return []string{home}, ""
 }
 
 // namespaces are those from which the server takes monitors.

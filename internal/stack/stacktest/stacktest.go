@@ -12,11 +12,13 @@ import (
 	"slices"
 
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	monitoringv1alpha1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/defaulting"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
@@ -138,7 +140,7 @@ func (d *Declared) add(crds fs.FS, document []byte) error {
 		return add(crds, "nodeexporters", object, &d.NodeExporters)
 	case "AlertRule":
 		return add(crds, "alertrules", object, &d.AlertRules)
-	case string(monitors.ServiceMonitorKind), string(monitors.PodMonitorKind):
+	case string(monitors.ServiceMonitorKind), string(monitors.PodMonitorKind), string(monitors.ProbeKind), string(monitors.ScrapeConfigKind):
 		return d.monitor(monitors.Kind(fmt.Sprint(kind)), document)
 	default:
 		return fmt.Errorf("kind %v is none that Hearth reads", kind)
@@ -146,24 +148,23 @@ func (d *Declared) add(crds fs.FS, document []byte) error {
 }
 
 func (d *Declared) monitor(kind monitors.Kind, document []byte) error {
-	var sm monitoringv1.ServiceMonitor
-	var pm monitoringv1.PodMonitor
-	var compiled *monitors.Compiled
-	var errs field.ErrorList
-	meta := &sm.ObjectMeta
-	if kind == monitors.PodMonitorKind {
-		meta = &pm.ObjectMeta
-		if err := yaml.UnmarshalStrict(document, &pm); err != nil {
-			return err
-		}
-		compiled, errs = monitors.OfPodMonitor(&pm)
-	} else {
-		if err := yaml.UnmarshalStrict(document, &sm); err != nil {
-			return err
-		}
-		compiled, errs = monitors.OfServiceMonitor(&sm)
+	switch kind {
+	case monitors.PodMonitorKind:
+		return compiled(d, kind, document, new(monitoringv1.PodMonitor), monitors.OfPodMonitor)
+	case monitors.ProbeKind:
+		return compiled(d, kind, document, new(monitoringv1.Probe), monitors.OfProbe)
+	case monitors.ScrapeConfigKind:
+		return compiled(d, kind, document, new(monitoringv1alpha1.ScrapeConfig), monitors.OfScrapeConfig)
 	}
-	m := stack.Monitor{Kind: kind, Namespace: meta.Namespace, Name: meta.Name, Labels: meta.Labels, Compiled: compiled}
+	return compiled(d, kind, document, new(monitoringv1.ServiceMonitor), monitors.OfServiceMonitor)
+}
+
+func compiled[T metav1.Object](d *Declared, kind monitors.Kind, document []byte, o T, compile func(T) (*monitors.Compiled, field.ErrorList)) error {
+	if err := yaml.UnmarshalStrict(document, o); err != nil {
+		return err
+	}
+	made, errs := compile(o)
+	m := stack.Monitor{Kind: kind, Namespace: o.GetNamespace(), Name: o.GetName(), Labels: o.GetLabels(), Created: o.GetCreationTimestamp(), Compiled: made}
 	if len(errs) > 0 {
 		m.Problem = errs.ToAggregate().Error()
 	}
