@@ -41,7 +41,7 @@ func Handlers(images stack.Images, recent *Recent) map[string]http.Handler {
 		}},
 		PathPrometheusServers: &admission.Webhook{Handler: reviewer[*v1alpha1.PrometheusServer]{
 			kind: "PrometheusServer", empty: func() *v1alpha1.PrometheusServer { return &v1alpha1.PrometheusServer{} },
-			spec: func(o *v1alpha1.PrometheusServer) any { return o.Spec }, judge: server(images),
+			spec: func(o *v1alpha1.PrometheusServer) any { return o.Spec }, judge: server(images), compare: fewerShards,
 		}},
 		PathNodeExporters: &admission.Webhook{Handler: reviewer[*v1alpha1.NodeExporter]{
 			kind: "NodeExporter", empty: func() *v1alpha1.NodeExporter { return &v1alpha1.NodeExporter{} },
@@ -57,6 +57,8 @@ type reviewer[T client.Object] struct {
 	spec  func(T) any
 	// judge says what is wrong with an object, and what is only doubtful.
 	judge func(context.Context, T) (field.ErrorList, []string)
+	// compare says what a change brings about that somebody may not expect; nil: nothing.
+	compare func(before, after T) []string
 }
 
 // Handle lets an object in or says what is wrong with it.
@@ -72,10 +74,14 @@ func (r reviewer[T]) Handle(ctx context.Context, req admission.Request) (out adm
 	}
 	// Objects that are generated a name get it after admission.
 	object.SetNamespace(req.Namespace)
-	if object.GetDeletionTimestamp() != nil || !r.changed(req, object) {
+	before, known := r.before(req)
+	if object.GetDeletionTimestamp() != nil || known && !r.changed(before, object) {
 		return admission.Allowed("")
 	}
 	problems, warnings := r.judge(ctx, object)
+	if known && r.compare != nil {
+		warnings = append(warnings, r.compare(before, object)...)
+	}
 	if len(problems) == 0 {
 		return admission.Allowed("").WithWarnings(warnings...)
 	}
@@ -83,16 +89,15 @@ func (r reviewer[T]) Handle(ctx context.Context, req admission.Request) (out adm
 	return admission.Response{AdmissionResponse: admissionv1.AdmissionResponse{Result: &refusal}}.WithWarnings(warnings...)
 }
 
+// before is what an update changes, and whether it is one.
+func (r reviewer[T]) before(req admission.Request) (T, bool) {
+	before := r.empty()
+	return before, req.Operation == admissionv1.Update && json.Unmarshal(req.OldObject.Raw, before) == nil
+}
+
 // changed says that there is something to judge. What is in the cluster already must not keep anybody from labelling it:
 // it was let in by an older version, or while nobody answered.
-func (r reviewer[T]) changed(req admission.Request, object T) bool {
-	if req.Operation != admissionv1.Update {
-		return true
-	}
-	before := r.empty()
-	if err := json.Unmarshal(req.OldObject.Raw, before); err != nil {
-		return true
-	}
+func (r reviewer[T]) changed(before, object T) bool {
 	return !equality.Semantic.DeepEqual(r.spec(before), r.spec(object))
 }
 

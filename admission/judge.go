@@ -2,6 +2,7 @@ package admission
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -87,6 +88,17 @@ func server(images stack.Images) func(context.Context, *v1alpha1.PrometheusServe
 		}
 		return nil, nil
 	}
+}
+
+// fewerShards warns of samples that nobody can ask for any more.
+func fewerShards(before, after *v1alpha1.PrometheusServer) []string {
+	was, is := stack.ShardsOf(before), stack.ShardsOf(after)
+	if is >= was {
+		return nil
+	}
+	return []string{fmt.Sprintf("spec.shards: from %d to %d: the samples of the shards from %d on are kept in their claims, data-%s-<replica> and so on, "+
+		"and nothing can ask for them there until there are as many shards again; the targets go to the shards that stay", was, is,
+		is, stack.ShardBase(after.Name, is))}
 }
 
 func exporter(images stack.Images) func(context.Context, *v1alpha1.NodeExporter) (field.ErrorList, []string) {

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -26,7 +27,8 @@ const (
 	alertsBurst  = 10
 )
 
-// RuleAlerts is what a server says of one AlertRule. Where replicas differ it is the most that one of them says.
+// RuleAlerts is what a server says of one AlertRule. Where replicas differ it is the most that one of them says; what shards
+// say adds up, because each has alerts of its own.
 type RuleAlerts struct {
 	Firing, Pending int32
 	// Error is why the last evaluation of one of the rules failed, empty if it did not.
@@ -54,14 +56,14 @@ type Alerts struct {
 type saidAlerts struct {
 	// known is true once a replica has reported.
 	known bool
-	// missingKnown is true while a replica knows which metrics are missing. One that was just started doesn't, and what was
-	// said before stays.
+	// missingKnown is true while a replica of each shard knows which metrics are missing. One that was just started doesn't, and
+	// what was said before stays.
 	missingKnown bool
 
-	reports []*replica.Report // those that now is made of
-	now     map[types.NamespacedName]RuleAlerts
-	told    map[types.NamespacedName]told // what those AlertRules know that have asked
-	untold  map[types.NamespacedName]bool // where the two differ
+	shards []shardReports // those that now is made of
+	now    map[types.NamespacedName]RuleAlerts
+	told   map[types.NamespacedName]told // what those AlertRules know that have asked
+	untold map[types.NamespacedName]bool // where the two differ
 }
 
 type told struct {
@@ -121,20 +123,37 @@ func (a *Alerts) of(server types.NamespacedName) *saidAlerts {
 	return s
 }
 
-// Set takes the reports of a server's replicas. While none of them is of a server that is ready, what was said stays.
-func (a *Alerts) Set(server types.NamespacedName, reports []*replica.Report) {
-	reports = slices.DeleteFunc(slices.Clone(reports), func(r *replica.Report) bool { return r == nil || !r.Ready })
-	if len(reports) == 0 {
+// shardReports are those of the replicas of one shard.
+type shardReports []*replica.Report
+
+func knowsMetrics(r *replica.Report) bool { return r.MetricsKnown }
+
+// Set takes the reports of a server's replicas, by shard. While none of a shard is of a server that is ready, what it said stays.
+func (a *Alerts) Set(server types.NamespacedName, shards []shardReports) {
+	shards = slices.Clone(shards)
+	silent := 0
+	for i := range shards {
+		shards[i] = slices.DeleteFunc(slices.Clone(shards[i]), func(r *replica.Report) bool { return r == nil || !r.Ready })
+		if len(shards[i]) == 0 {
+			silent++
+		}
+	}
+	if silent == len(shards) {
 		return
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := a.of(server)
-	if slices.Equal(s.reports, reports) {
+	for i := range shards {
+		if len(shards[i]) == 0 && i < len(s.shards) {
+			shards[i] = s.shards[i]
+		}
+	}
+	if slices.EqualFunc(s.shards, shards, slices.Equal[shardReports]) {
 		return
 	}
-	s.known, s.reports, s.now, s.untold = true, reports, merged(reports), map[types.NamespacedName]bool{}
-	s.missingKnown = slices.ContainsFunc(reports, func(r *replica.Report) bool { return r.MetricsKnown })
+	s.known, s.shards, s.now, s.untold = true, shards, merged(shards), map[types.NamespacedName]bool{}
+	s.missingKnown = !slices.ContainsFunc(shards, func(reports shardReports) bool { return !slices.ContainsFunc(reports, knowsMetrics) })
 	for rule, was := range s.told {
 		if was.RuleAlerts != s.said(rule, was.RuleAlerts) {
 			s.untold[rule] = true
@@ -160,7 +179,24 @@ func (a *Alerts) ForgetRule(rule types.NamespacedName) {
 	}
 }
 
-func merged(reports []*replica.Report) map[types.NamespacedName]RuleAlerts {
+func merged(shards []shardReports) map[types.NamespacedName]RuleAlerts {
+	out := map[types.NamespacedName]RuleAlerts{}
+	all := slices.Concat(shards...)
+	for _, reports := range shards {
+		for rule, said := range reports.merged(all) {
+			sum, seen := out[rule]
+			said.Firing, said.Pending = said.Firing+sum.Firing, said.Pending+sum.Pending
+			if seen {
+				said.Error, said.Missing = cmp.Or(sum.Error, said.Error), sum.Missing
+			}
+			out[rule] = said
+		}
+	}
+	return out
+}
+
+// merged is what the replicas of one shard say; all are those of all shards.
+func (reports shardReports) merged(all shardReports) map[types.NamespacedName]RuleAlerts {
 	out := map[types.NamespacedName]RuleAlerts{}
 	for _, report := range reports {
 		for i := range report.AlertRules {
@@ -172,11 +208,9 @@ func merged(reports []*replica.Report) map[types.NamespacedName]RuleAlerts {
 			key := types.NamespacedName{Namespace: namespace, Name: name}
 			now, seen := out[key]
 			now.Firing, now.Pending = max(now.Firing, int32(r.Firing)), max(now.Pending, int32(r.Pending))
-			if now.Error == "" {
-				now.Error = r.Error
-			}
-			if !seen && len(r.Missing) > 0 {
-				now.Missing = missing(reports, r.Name)
+			now.Error = cmp.Or(now.Error, r.Error)
+			if !seen {
+				now.Missing = all.missing(r.Name)
 			}
 			out[key] = now
 		}
@@ -185,7 +219,7 @@ func merged(reports []*replica.Report) map[types.NamespacedName]RuleAlerts {
 }
 
 // missing is what an AlertRule lacks on every replica that knows: what one of them has can be returned.
-func missing(reports []*replica.Report, rule string) string {
+func (reports shardReports) missing(rule string) string {
 	var out []string
 	first := true
 	for _, report := range reports {
@@ -202,7 +236,7 @@ func missing(reports []*replica.Report, rule string) string {
 			out, first = slices.Clone(lacks), false
 			continue
 		}
-		out = slices.DeleteFunc(out, func(text string) bool { return !slices.Contains(lacks, text) })
+		out = replica.MissingInBoth(out, lacks)
 	}
 	return strings.Join(out, "\n")
 }

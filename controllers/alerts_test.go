@@ -41,7 +41,7 @@ func (c *clocked) say(firing, pending int, err string) {
 	if firing+pending > 0 || err != "" {
 		r.AlertRules = []replica.AlertRule{{Name: nodesRule.String(), Firing: firing, Pending: pending, Error: err}}
 	}
-	c.Set(mainServer, []*replica.Report{r})
+	c.Set(mainServer, []shardReports{{r}})
 }
 
 // want is what nodesRule is told after so long, and what it is told then.
@@ -100,7 +100,7 @@ func TestAlertsAreBounded(t *testing.T) {
 		c.Of(mainServer, rule, RuleAlerts{})
 		r.AlertRules = append(r.AlertRules, replica.AlertRule{Name: rule.String(), Firing: 1})
 	}
-	c.Set(mainServer, []*replica.Report{r})
+	c.Set(mainServer, []shardReports{{r}})
 	for n = 0; ; n++ {
 		told, _ := c.due()
 		if len(told) > alertsBurst {
@@ -120,17 +120,41 @@ func TestAlertsOfReplicas(t *testing.T) {
 	c.Of(mainServer, nodesRule, RuleAlerts{})
 	one := &replica.Report{Ready: true, AlertRules: []replica.AlertRule{{Name: "team/nodes", Firing: 2, Error: "boom"}}}
 	two := &replica.Report{Ready: true, AlertRules: []replica.AlertRule{{Name: "team/nodes", Firing: 1, Pending: 4}}}
-	c.Set(mainServer, []*replica.Report{one, nil, two})
+	c.Set(mainServer, []shardReports{{one, nil, two}})
 	c.want(t, 0, 1, RuleAlerts{Firing: 2, Pending: 4, Error: "boom"})
 	// A server that is being restarted says nothing, which is not the same as saying that nothing fires.
-	c.Set(mainServer, []*replica.Report{nil, {Ready: false}})
+	c.Set(mainServer, []shardReports{{nil, {Ready: false}}})
 	c.want(t, time.Hour, 0, RuleAlerts{Firing: 2, Pending: 4, Error: "boom"})
 	// What nobody asked about, nobody is told.
 	c.Forget(mainServer)
-	c.Set(mainServer, []*replica.Report{one})
+	c.Set(mainServer, []shardReports{{one}})
 	if told, _ := c.due(); len(told) != 0 {
 		t.Errorf("told: %v", told)
 	}
+}
+
+// What shards say adds up; one that says nothing for a while is as it was, and a metric that one of them has is not missing.
+func TestAlertsOfShards(t *testing.T) {
+	c := newClocked()
+	c.Of(mainServer, nodesRule, RuleAlerts{})
+	report := func(firing int, missing ...string) *replica.Report {
+		return &replica.Report{Ready: true, MetricsKnown: true, AlertRules: []replica.AlertRule{{Name: "team/nodes", Firing: firing, Missing: missing}}}
+	}
+	first, second := report(2, "A: x, y"), report(1, "A: x, y")
+	c.Set(mainServer, []shardReports{{first, second}, {report(3, "A: y, z")}})
+	c.want(t, 0, 1, RuleAlerts{Firing: 5, Missing: "A: y"})
+	c.Set(mainServer, []shardReports{{first, second}, {nil}})
+	c.want(t, time.Hour, 0, RuleAlerts{Firing: 5, Missing: "A: y"})
+	// One that was just started may have what the others lack.
+	started := report(1)
+	started.MetricsKnown = false
+	c.Set(mainServer, []shardReports{{first, second}, {started}})
+	c.want(t, time.Hour, 1, RuleAlerts{Firing: 3, Missing: "A: y"})
+	c.Set(mainServer, []shardReports{{first, second}, {report(1)}})
+	c.want(t, time.Hour, 1, RuleAlerts{Firing: 3})
+	// A shard that is gone has no say.
+	c.Set(mainServer, []shardReports{{first, second}})
+	c.want(t, time.Hour, 1, RuleAlerts{Firing: 2, Missing: "A: x, y"})
 }
 
 // What one replica has series of, rules can return; and one that was just started knows nothing yet.
@@ -144,7 +168,7 @@ func TestMissingMetricsOfReplicas(t *testing.T) {
 		}
 		return r
 	}
-	say := func(reports ...*replica.Report) { c.Set(mainServer, reports) }
+	say := func(reports ...*replica.Report) { c.Set(mainServer, []shardReports{reports}) }
 	say(report(true, "x", "y"), report(true, "y", "z"), report(false))
 	c.want(t, 0, 1, RuleAlerts{Missing: "y"})
 	say(report(false), report(false))
@@ -192,7 +216,7 @@ func TestAlertsReachTheStatus(t *testing.T) {
 	server := types.NamespacedName{Namespace: c.namespace, Name: "main"}
 	say := func(r replica.AlertRule) {
 		r.Name = c.namespace + "/rules"
-		alerts.Set(server, []*replica.Report{{Ready: true, AlertRules: []replica.AlertRule{r}}})
+		alerts.Set(server, []shardReports{{{Ready: true, AlertRules: []replica.AlertRule{r}}}})
 	}
 	want := func(firing int32, err string) {
 		t.Helper()
@@ -206,7 +230,7 @@ func TestAlertsReachTheStatus(t *testing.T) {
 	}
 	want(0, "")
 	lacks := []string{"spec.groups[g].rules[0] (A): x", "spec.groups[g].rules[1] (B): y or z"}
-	alerts.Set(server, []*replica.Report{{Ready: true, MetricsKnown: true, AlertRules: []replica.AlertRule{{Name: c.namespace + "/rules", Missing: lacks}}}})
+	alerts.Set(server, []shardReports{{{Ready: true, MetricsKnown: true, AlertRules: []replica.AlertRule{{Name: c.namespace + "/rules", Missing: lacks}}}}})
 	eventually(t, func() error {
 		c.get(t, "rules", ar)
 		if !meta.IsStatusConditionTrue(ar.Status.Conditions, v1alpha1.ConditionMetricsMissing) || cmp.Diff(lacks, ar.Status.Servers[0].MissingMetrics) != "" {
@@ -215,7 +239,7 @@ func TestAlertsReachTheStatus(t *testing.T) {
 		return nil
 	})
 	t.Log(meta.FindStatusCondition(ar.Status.Conditions, v1alpha1.ConditionMetricsMissing).Message)
-	alerts.Set(server, []*replica.Report{{Ready: true, MetricsKnown: true}})
+	alerts.Set(server, []shardReports{{{Ready: true, MetricsKnown: true}}})
 	eventually(t, func() error {
 		c.get(t, "rules", ar)
 		if meta.FindStatusCondition(ar.Status.Conditions, v1alpha1.ConditionMetricsMissing) != nil || ar.Status.Servers[0].MissingMetrics != nil {

@@ -40,6 +40,9 @@ func (r *PrometheusServerReconciler) gather(ctx context.Context, ps *v1alpha1.Pr
 	if in.Others, err = r.others(ctx, ps); err != nil {
 		return stack.Inputs{}, err
 	}
+	if in.ShardsUp, err = r.shardsUp(ctx, ps); err != nil {
+		return stack.Inputs{}, err
+	}
 	if err := r.gatherAlerting(ctx, ps, known, &in); err != nil {
 		return stack.Inputs{}, err
 	}
@@ -113,7 +116,7 @@ func (r *PrometheusServerReconciler) published(ctx context.Context, ps *v1alpha1
 	if ahead := r.Replicas.Newest(prometheusPods(ps)); ahead > revisionOf(out) {
 		fits := bundle.Manifest{Revision: ahead}
 		if out != nil {
-			fits.Objects = out.Objects // as many buckets as before
+			fits.Objects, fits.Shards = out.Objects, out.Shards // as many buckets as before
 		}
 		out = &fits
 	}

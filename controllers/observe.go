@@ -35,9 +35,9 @@ func (r *PrometheusServerReconciler) observe(ctx context.Context, s *stack.Stack
 }
 
 func (r *PrometheusServerReconciler) observeServer(ctx context.Context, s *stack.Stack, revision int64) (*status.Server, error) {
-	out := &status.Server{Replicas: s.Replicas, Revision: revision, Verdicts: s.Rules.Verdicts, Foreign: s.Rules.Foreign, Monitors: s.Monitors,
+	out := &status.Server{Replicas: s.Replicas * s.Shards, Shards: s.Shards, Spread: s.Spread, Revision: revision, Verdicts: s.Rules.Verdicts, Foreign: s.Rules.Foreign, Monitors: s.Monitors,
 		Home: s.Namespace, Account: s.Names.Base, Awaited: s.Awaited(), Withheld: s.Withheld, Agent: s.Agent, RemoteWrites: s.RemoteWrites}
-	out.Alerts = status.AlertPath{Server: s.Namespace + "/" + s.Name, Missing: s.Alertmanagers.Missing}
+	out.Alerts = status.AlertPath{Server: s.Namespace + "/" + s.Name, Shards: s.Shards > 1, Missing: s.Alertmanagers.Missing}
 	for _, target := range s.Alertmanagers.Targets {
 		out.Alerts.Targets += len(target.Hosts)
 	}
@@ -45,37 +45,49 @@ func (r *PrometheusServerReconciler) observeServer(ctx context.Context, s *stack
 		out.Needs = append(out.Needs, fmt.Sprintf("Secret %q with %v", secret, s.Alertmanagers.Secrets[secret]))
 	}
 	set := PodSet{Server: client.ObjectKey{Namespace: s.Namespace, Name: s.Name}, Part: prometheusPart}
-	return out, r.observeSet(ctx, s.Namespace, s.Names.Base, s.Selector, set, out)
+	return out, r.observeShards(ctx, s, set, out)
 }
 
 // observeSet reads what runs of one StatefulSet.
 func (r *PrometheusServerReconciler) observeSet(ctx context.Context, namespace, name string, selector map[string]string, part PodSet, out *status.Server) error {
-	var set appsv1.StatefulSet
-	if err := r.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &set); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("get StatefulSet %q: %w", name, err)
-	}
-	// Until the StatefulSet controller has seen the newest template, its numbers are of another one.
-	if set.Status.ObservedGeneration == set.Generation {
-		out.Updated = set.Status.UpdatedReplicas
-		if set.Status.UpdateRevision == set.Status.CurrentRevision {
-			out.Updated = set.Status.Replicas
-		}
-	}
-	pods, err := r.pods(ctx, namespace, selector, &set)
+	pods, updated, err := r.runs(ctx, namespace, name, selector)
 	if err != nil {
 		return err
 	}
+	out.Updated = updated
+	r.follow(part, pods, out)
+	claims, err := r.claims(ctx, namespace, name, selector)
+	out.Claims = sizes(claims)
+	return err
+}
+
+// runs are the pods of a StatefulSet, and how many of them are of its newest template.
+func (r *PrometheusServerReconciler) runs(ctx context.Context, namespace, name string, selector map[string]string) (pods []corev1.Pod, updated int32, err error) {
+	var set appsv1.StatefulSet
+	if err := r.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &set); client.IgnoreNotFound(err) != nil {
+		return nil, 0, fmt.Errorf("get StatefulSet %q: %w", name, err)
+	}
+	// Until the StatefulSet controller has seen the newest template, its numbers are of another one.
+	if set.Status.ObservedGeneration == set.Generation {
+		updated = set.Status.UpdatedReplicas
+		if set.Status.UpdateRevision == set.Status.CurrentRevision {
+			updated = set.Status.Replicas
+		}
+	}
+	pods, err = r.pods(ctx, namespace, selector, &set)
+	return pods, updated, err
+}
+
+// follow has exactly these pods followed from now on, and notes what is known of them.
+func (r *PrometheusServerReconciler) follow(part PodSet, pods []corev1.Pod, out *status.Server) {
 	r.Replicas.Track(part, pods)
 	for i := range pods {
 		pod := &pods[i]
 		out.Asking = out.Asking || status.PodReady(pod) && r.Replicas.Asking(pod.UID)
 		out.Pods = append(out.Pods, status.Pod{
-			Name: pod.Name, Ready: status.PodReady(pod), Waiting: status.PodWaiting(pod), Report: r.Replicas.Report(pod.UID),
+			Name: pod.Name, Shard: stack.ShardOf(pod.Labels), Ready: status.PodReady(pod), Waiting: status.PodWaiting(pod), Report: r.Replicas.Report(pod.UID),
 		})
 	}
-	claims, err := r.claims(ctx, namespace, name, selector)
-	out.Claims = sizes(claims)
-	return err
 }
 
 // pods are those of a StatefulSet, by name.
@@ -89,14 +101,15 @@ func (r *PrometheusServerReconciler) pods(ctx context.Context, namespace string,
 	return pods, nil
 }
 
-// claims are those of a StatefulSet, those of replicas that are scaled away included, by name.
+// claims are those of a StatefulSet, or of all shards of a server, those of replicas and shards that are gone included, by name.
 func (r *PrometheusServerReconciler) claims(ctx context.Context, namespace, set string, selector map[string]string) ([]corev1.PersistentVolumeClaim, error) {
 	var list corev1.PersistentVolumeClaimList
 	if err := r.List(ctx, &list, client.InNamespace(namespace), client.MatchingLabels(selector)); err != nil {
 		return nil, fmt.Errorf("list claims: %w", err)
 	}
 	claims := slices.DeleteFunc(list.Items, func(c corev1.PersistentVolumeClaim) bool {
-		return !strings.HasPrefix(c.Name, manifests.DataClaim+"-"+set+"-")
+		_, ok := stack.ShardOfPod(set, strings.TrimPrefix(c.Name, manifests.DataClaim+"-"))
+		return !ok
 	})
 	slices.SortFunc(claims, func(a, b corev1.PersistentVolumeClaim) int { return strings.Compare(a.Name, b.Name) })
 	return claims, nil

@@ -22,7 +22,6 @@ import (
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 	"github.com/hearth-monitoring/hearth/internal/manifests"
 	"github.com/hearth-monitoring/hearth/internal/promconfig"
-	"github.com/hearth-monitoring/hearth/internal/replica"
 	"github.com/hearth-monitoring/hearth/internal/stack"
 	"github.com/hearth-monitoring/hearth/internal/status"
 )
@@ -242,9 +241,10 @@ func (r *PrometheusServerReconciler) tell(ctx context.Context, server types.Name
 	}
 	r.Ledger.Set(ctx, server, o.Verdicts, o.Revision, o.Loaded())
 	r.Ledger.Refuse(ctx, server, o.Refused())
-	reports := make([]*replica.Report, len(o.Pods))
+	reports := make([]shardReports, max(1, o.Shards))
 	for i := range o.Pods {
-		reports[i] = o.Pods[i].Report
+		shard := o.Pods[i].Shard
+		reports[shard] = append(reports[shard], o.Pods[i].Report)
 	}
 	r.Alerts.Set(server, reports)
 	if r.Monitors != nil {

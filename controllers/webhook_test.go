@@ -227,6 +227,27 @@ func TestWebhookAnswersAtApply(t *testing.T) {
 		ps.Spec.ExternalLabels = nil
 		must(t, h.api.Create(t.Context(), ps))
 	})
+	t.Run("fewer shards are warned of, more are not", func(t *testing.T) {
+		ps := &v1alpha1.PrometheusServer{ObjectMeta: metav1.ObjectMeta{Namespace: h.namespace, Name: "sharded"}, Spec: v1alpha1.PrometheusServerSpec{Shards: new(int32(3))}}
+		must(t, h.api.Create(t.Context(), ps))
+		warned := func(shards int32) string {
+			h.taken()
+			ps.Spec.Shards = &shards
+			must(t, h.api.Update(t.Context(), ps, client.DryRunAll))
+			return strings.Join(h.taken(), "\n")
+		}
+		eventually(t, func() error {
+			must(t, h.api.Get(t.Context(), client.ObjectKeyFromObject(ps), ps))
+			if got := warned(1); !strings.Contains(got, "from 3 to 1: the samples of the shards from 1 on are kept in their claims, data-prometheus-sharded-shard-1-<replica>") {
+				return fmt.Errorf("warned of: %s", got)
+			}
+			return nil
+		})
+		must(t, h.api.Get(t.Context(), client.ObjectKeyFromObject(ps), ps))
+		if got := warned(4); strings.Contains(got, "samples") {
+			t.Errorf("of more shards: %s", got)
+		}
+	})
 }
 
 // What was there before the webhook, and what is kept from it, is not stopped while other bad rules are.

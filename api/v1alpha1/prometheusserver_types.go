@@ -7,6 +7,8 @@ import (
 )
 
 // PrometheusServerSpec declares a Prometheus: what it pulls from, which rules it evaluates and how it keeps its samples.
+//
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.shards) || oldSelf.shards < 2 || has(self.shards)",message="shards cannot just be left out while there are several: write shards: 1, which stops the others and keeps their claims"
 type PrometheusServerSpec struct {
 	// version of Prometheus, without a leading v, 3.11.0 or later (the first that takes retention from its configuration
 	// without a restart). The image is prom/prometheus:v<version> unless image is set.
@@ -28,6 +30,11 @@ type PrometheusServerSpec struct {
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:XValidation:rule="self >= 0 && self <= 10",message="replicas must be between 0 and 10; 2 survive the loss of a node"
 	Replicas *int32 `json:"replicas,omitempty"`
+	// shards over which targets are distributed. Each is a Prometheus of its own, with replicas pods, and evaluates every rule
+	// over its own targets alone: see docs/shards.md. Left out: 1.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="self >= 1 && self <= 32",message="shards must be between 1 and 32"
+	Shards *int32 `json:"shards,omitempty"`
 	// scrapeInterval between two pulls from a target.
 	// +optional
 	// +kubebuilder:default="30s"
@@ -47,8 +54,8 @@ type PrometheusServerSpec struct {
 	// +optional
 	// +kubebuilder:default={size: "10Gi"}
 	Storage Storage `json:"storage,omitzero"`
-	// externalLabels are added to every sample and alert that leaves this server. Hearth adds prometheus
-	// (namespace/name) and replica (the pod's name) unless they are set here; "" removes one of these two.
+	// externalLabels are added to every sample and alert that leaves this server. Hearth adds prometheus (namespace/name),
+	// replica (the pod's name) and, with shards, shard (its number) unless they are set here; "" removes one of these.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=64
 	ExternalLabels map[string]string `json:"externalLabels,omitempty"`
@@ -241,11 +248,11 @@ type PrometheusServerStatus struct {
 	// claimed is the most that one of the claims asks for. spec.storage.size can be taken back to it, and not below.
 	// +optional
 	Claimed *resource.Quantity `json:"claimed,omitempty"`
-	// storage of each replica; at most 16.
+	// storage of each replica; at most 64.
 	// +optional
 	// +listType=map
 	// +listMapKey=claim
-	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:MaxItems=64
 	Storage []ClaimStatus `json:"storage,omitempty"`
 	// conditions: Ready, Loaded, TargetsHealthy, RulesAccepted, where monitors are selected MonitorsAccepted, with remoteWrite RemoteWriteHealthy, with an Alertmanager AlertmanagerReady, with grafana GrafanaReady, and while they are true Reconciling and Stalled.
 	// +optional
@@ -262,6 +269,9 @@ type ConfigurationStatus struct {
 	// loaded is the oldest revision that a replica runs, as its Prometheus acknowledged it.
 	// +optional
 	Loaded int64 `json:"loaded,omitempty"`
+	// shards over which targets are distributed; absent with one. New shards get their part once all of them run.
+	// +optional
+	Shards int32 `json:"shards,omitempty"`
 	// replicas has the same for each replica.
 	// +optional
 	// +listType=map
@@ -273,6 +283,9 @@ type ConfigurationStatus struct {
 type ReplicaStatus struct {
 	// pod is the name of the pod.
 	Pod string `json:"pod"`
+	// shard that the pod is of; absent for shard 0.
+	// +optional
+	Shard int32 `json:"shard,omitempty"`
 	// loaded is the revision that its Prometheus runs; 0 while it has none.
 	Loaded int64 `json:"loaded"`
 	// message says what is wrong, in Prometheus' own words where they are known.

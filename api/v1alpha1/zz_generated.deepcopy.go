@@ -2080,6 +2080,11 @@ func (in *PrometheusServerSpec) DeepCopyInto(out *PrometheusServerSpec) {
 		*out = new(int32)
 		**out = **in
 	}
+	if in.Shards != nil {
+		in, out := &in.Shards, &out.Shards
+		*out = new(int32)
+		**out = **in
+	}
 	in.Retention.DeepCopyInto(&out.Retention)
 	in.Storage.DeepCopyInto(&out.Storage)
 	if in.ExternalLabels != nil {

@@ -59,6 +59,8 @@ type Manifest struct {
 	Hash string `json:"hash"`
 	// Rules is how many rules (not files) are published, for comparison with what the server says it evaluates.
 	Rules int `json:"rules"`
+	// Shards is over how many of them the files distribute targets, where that is more than one.
+	Shards int32 `json:"shards,omitempty"`
 	// Objects are the parts: first the files, then the rule buckets in order.
 	Objects []Object `json:"objects"`
 }

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -38,6 +39,8 @@ const (
 // Datasource is one datasource. Grafana itself asks it (access: proxy), not the browser.
 type Datasource struct {
 	UID, Name, Type, URL string
+	// Shard is the number of the server's shard that is asked.
+	Shard int32
 	// Default is the one that Grafana takes where none is named.
 	Default bool
 	JSON    JSONData
@@ -106,6 +109,9 @@ func DatasourceUID(kind, namespace, server string, byDefault bool) string {
 	}
 	return short(kind + "_" + namespace + "_" + server)
 }
+
+// ShardUID is the uid of the datasource of a shard, where that of shard 0 has this one.
+func ShardUID(uid string, shard int32) string { return short(fmt.Sprintf("%s_shard_%d", uid, shard)) }
 
 // DatasourceName is the name that people see, which has to be unique in a Grafana too.
 func DatasourceName(kind, namespace, server string, byDefault bool) string {

@@ -85,7 +85,11 @@ func GrafanaOperator(s *stack.Stack) ([]*unstructured.Unstructured, error) {
 		return err
 	}
 	for _, d := range g.Contents.Datasources {
-		if err := add(KindGrafanaDatasource, d.Type, operatorDatasourceOf(which, d)); err != nil {
+		name := d.Type
+		if d.Shard > 0 {
+			name = fmt.Sprintf("%s-shard-%d", name, d.Shard)
+		}
+		if err := add(KindGrafanaDatasource, name, operatorDatasourceOf(which, d)); err != nil {
 			return nil, err
 		}
 	}

@@ -315,8 +315,14 @@ func checkDirectories(t *testing.T, c corev1.Container) {
 
 // checkSelectors: a workload selects its own pods and no other's, a Service those of every workload of its owner that has
 // its labels: a server's Services have nothing to do with its Alertmanager.
+// checkSelectors: a workload selects its own pods and no others. A Service that is named as a workload is for that one, and
+// any other for all of its application.
 func checkSelectors(t *testing.T, owner owned) {
 	t.Helper()
+	workloads := map[string]bool{}
+	for _, o := range owner.objects {
+		workloads[o.GetName()] = workloads[o.GetName()] || templateOf(o) != nil
+	}
 	for _, o := range owner.objects {
 		template := templateOf(o)
 		if template == nil {
@@ -336,7 +342,11 @@ func checkSelectors(t *testing.T, owner owned) {
 			default:
 				continue
 			}
-			want := kindOf(other) == "Service" && other.GetLabels()["app.kubernetes.io/name"] == o.GetLabels()["app.kubernetes.io/name"] || o == other
+			want := o == other
+			if kindOf(other) == "Service" {
+				want = other.GetLabels()["app.kubernetes.io/name"] == o.GetLabels()["app.kubernetes.io/name"] &&
+					(!workloads[other.GetName()] || other.GetName() == o.GetName())
+			}
 			if got := labels.SelectorFromSet(selector).Matches(labels.Set(template.Labels)); got != want || len(selector) == 0 {
 				t.Errorf("%s %s selects the pods of %s %s: %v, want %v", kindOf(other), other.GetName(), kindOf(o), o.GetName(), got, want)
 			}

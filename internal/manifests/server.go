@@ -32,15 +32,16 @@ func Server(s *stack.Stack, files promconfig.Files, alertmanager *promconfig.Fil
 		serverAccount(s),
 		serverRole(s, files),
 		serverRoleBinding(s),
-		serverService(s),
 		podsService(s),
 	}
 	objects = append(objects, homeBindings(s)...)
 	objects = append(objects, stateMetrics(s)...)
 	objects = append(objects, published...)
-	objects = append(objects, statefulSet(s))
-	if s.Replicas > 1 {
-		objects = append(objects, disruptionBudget(s))
+	for _, shard := range s.AllShards() {
+		objects = append(objects, serverService(s, shard), statefulSet(s, shard))
+		if s.Replicas > 1 {
+			objects = append(objects, disruptionBudget(s, shard))
+		}
 	}
 	if s.Alertmanager == nil || alertmanager == nil {
 		return objects, nil

@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"slices"
+	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -91,12 +92,13 @@ func listens() corev1.ProbeHandler {
 
 // reloaderContainer is a sidecar: it starts before Prometheus, which waits for its startup probe and so for the first
 // configuration, and stops after it.
-func reloaderContainer(s *stack.Stack) corev1.Container {
+func reloaderContainer(s *stack.Stack, shard stack.Shard) corev1.Container {
 	args := []string{
 		"--namespace=" + s.Namespace,
 		"--manifest=" + bundle.ManifestName(s.Names.Base),
 		"--dir=" + configDir,
 		"--server-url=" + localURL(s),
+		"--expand-env=" + stack.VariableShard,
 	}
 	if s.Agent {
 		args = append(args, "--server-kind=agent")
@@ -114,8 +116,10 @@ func reloaderContainer(s *stack.Stack) corev1.Container {
 		args = append(args, "--basic-auth-dir="+promconfig.BasicAuthDir)
 	}
 	remoteArgs, remoteMounts := remoteWriteReloader(s)
-	return reloader(s.ReloaderImage, append(args, remoteArgs...), slices.Concat(
+	out := reloader(s.ReloaderImage, append(args, remoteArgs...), slices.Concat(
 		[]corev1.VolumeMount{{Name: configVolume, MountPath: configDir}}, webMounts(s, false), grantedMounts(s, false), remoteMounts))
+	out.Env = append(out.Env, corev1.EnvVar{Name: stack.VariableShard, Value: strconv.Itoa(int(shard.Number))})
+	return out
 }
 
 // grantedMounts are the Secrets that monitors name, which only the reloader writes. They are there as soon as a server selects

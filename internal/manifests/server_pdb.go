@@ -8,9 +8,9 @@ import (
 	"github.com/hearth-monitoring/hearth/internal/stack"
 )
 
-// disruptionBudget lets a drain take one replica at a time.
-func disruptionBudget(s *stack.Stack) *policyv1.PodDisruptionBudget {
-	return oneAtATime(serverMeta(s, s.Names.Base), s.Selector)
+// disruptionBudget lets a drain take one replica of a shard at a time.
+func disruptionBudget(s *stack.Stack, shard stack.Shard) *policyv1.PodDisruptionBudget {
+	return oneAtATime(serverMeta(s, shard.Base), shard.Selector)
 }
 
 func oneAtATime(meta metav1.ObjectMeta, selector map[string]string) *policyv1.PodDisruptionBudget {

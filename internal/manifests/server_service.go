@@ -5,6 +5,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 	"github.com/hearth-monitoring/hearth/internal/stack"
 )
 
@@ -14,22 +15,25 @@ const (
 	webPortName = "web"
 )
 
-// serverService is how users reach the server.
-func serverService(s *stack.Stack) *corev1.Service {
-	meta := serverMeta(s, s.Names.Base)
-	meta.Annotations = s.Service.Annotations
+// serverService is how users reach the server, or one of its shards: one for all would answer each time from another part of
+// the targets. What may be there only once, a node port, a load balancer and what annotations have made, is that of shard 0.
+func serverService(s *stack.Stack, shard stack.Shard) *corev1.Service {
+	meta, reached := serverMeta(s, shard.Base), v1alpha1.Service{Type: corev1.ServiceTypeClusterIP, Port: s.Service.Port}
+	if shard.Number == 0 {
+		reached, meta.Annotations = s.Service, s.Service.Annotations
+	}
 	service := &corev1.Service{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
 		ObjectMeta: meta,
 		Spec: corev1.ServiceSpec{
-			Type:     s.Service.Type,
-			Selector: s.Selector,
+			Type:     reached.Type,
+			Selector: shard.Selector,
 			Ports: []corev1.ServicePort{{
 				Name:       webPortName,
 				Protocol:   corev1.ProtocolTCP,
-				Port:       s.Service.Port,
+				Port:       reached.Port,
 				TargetPort: intstr.FromString(webPortName),
-				NodePort:   s.Service.NodePort,
+				NodePort:   reached.NodePort,
 			}},
 			SessionAffinity: corev1.ServiceAffinityNone,
 		},
@@ -41,7 +45,7 @@ func serverService(s *stack.Stack) *corev1.Service {
 	return service
 }
 
-// podsService gives each pod of the StatefulSet its DNS name.
+// podsService gives each pod of every shard its DNS name.
 func podsService(s *stack.Stack) *corev1.Service {
 	return &corev1.Service{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},

@@ -16,24 +16,25 @@ const DataClaim = "data"
 // between them.
 const nobody = 65534
 
-func statefulSet(s *stack.Stack) *appsv1.StatefulSet {
+// statefulSet is one shard. Nothing in that of shard 0 says how many there are, or its pods would be restarted with each more.
+func statefulSet(s *stack.Stack, shard stack.Shard) *appsv1.StatefulSet {
 	return &appsv1.StatefulSet{
 		TypeMeta:   metav1.TypeMeta{APIVersion: appsv1.SchemeGroupVersion.String(), Kind: "StatefulSet"},
-		ObjectMeta: serverMeta(s, s.Names.Base),
+		ObjectMeta: serverMeta(s, shard.Base),
 		Spec: appsv1.StatefulSetSpec{
 			Replicas:    &s.Replicas,
 			ServiceName: s.Names.Pods,
 			// Replicas don't know each other; one that cannot start must not keep the others from being repaired.
 			PodManagementPolicy: appsv1.ParallelPodManagement,
 			UpdateStrategy:      appsv1.StatefulSetUpdateStrategy{Type: appsv1.RollingUpdateStatefulSetStrategyType},
-			Selector:            &metav1.LabelSelector{MatchLabels: s.Selector},
+			Selector:            &metav1.LabelSelector{MatchLabels: shard.Selector},
 			Template: corev1.PodTemplateSpec{
 				ObjectMeta: metav1.ObjectMeta{
-					Labels: merged(s.Scheduling.PodLabels, s.Labels),
+					Labels: merged(s.Scheduling.PodLabels, s.Labels, shard.Selector),
 					Annotations: merged(map[string]string{"kubectl.kubernetes.io/default-container": prometheusName},
 						s.Scheduling.PodAnnotations),
 				},
-				Spec: serverPod(s),
+				Spec: serverPod(s, shard),
 			},
 			VolumeClaimTemplates: []corev1.PersistentVolumeClaim{claim(s.Labels, s.Storage)},
 			// Never Delete: whoever deletes the StatefulSet, by hand or to have it made anew, would delete the samples. Where
@@ -50,19 +51,19 @@ func retain() *appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy {
 	}
 }
 
-func serverPod(s *stack.Stack) corev1.PodSpec {
+func serverPod(s *stack.Stack, shard stack.Shard) corev1.PodSpec {
 	return corev1.PodSpec{
 		ServiceAccountName:            s.Names.Base,
 		AutomountServiceAccountToken:  new(true),
 		ImagePullSecrets:              s.PullSecrets,
-		InitContainers:                []corev1.Container{reloaderContainer(s)},
+		InitContainers:                []corev1.Container{reloaderContainer(s, shard)},
 		Containers:                    []corev1.Container{prometheusContainer(s)},
 		Volumes:                       serverVolumes(s),
 		TerminationGracePeriodSeconds: new(int64(300)), // the last samples are written out, which takes a while on a large server
 		SecurityContext:               asNobody(),
 		NodeSelector:                  s.Scheduling.NodeSelector,
 		Tolerations:                   s.Scheduling.Tolerations,
-		Affinity:                      affinity(s.Scheduling, s.Selector),
+		Affinity:                      affinity(s, shard),
 		PriorityClassName:             s.Scheduling.PriorityClassName,
 	}
 }
@@ -78,13 +79,17 @@ func asNobody() *corev1.PodSecurityContext {
 	}
 }
 
-// affinity keeps replicas apart where the declaration says nothing: two on one node don't survive its loss. A single one
-// has it too, because a pod template that depends on the number of replicas would restart them whenever that changes.
-func affinity(s stack.Scheduling, selector map[string]string) *corev1.Affinity {
-	if s.Affinity != nil {
-		return s.Affinity
+// affinity keeps the replicas of a shard apart where the declaration says nothing: two on one node don't survive its loss. And,
+// as far as that leaves a choice, the shards, which all need much memory. A single pod has it too, because a pod template that
+// depends on the number of replicas or shards would restart them whenever that changes.
+func affinity(s *stack.Stack, shard stack.Shard) *corev1.Affinity {
+	if s.Scheduling.Affinity != nil {
+		return s.Scheduling.Affinity
 	}
-	return &corev1.Affinity{PodAntiAffinity: apart(selector)}
+	out, shards := apart(shard.Selector), apart(s.Selector).PreferredDuringSchedulingIgnoredDuringExecution
+	shards[0].Weight = 10
+	out.PreferredDuringSchedulingIgnoredDuringExecution = append(out.PreferredDuringSchedulingIgnoredDuringExecution, shards...)
+	return &corev1.Affinity{PodAntiAffinity: out}
 }
 
 // apart prefers different nodes for the pods of a selector.

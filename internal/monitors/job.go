@@ -25,6 +25,8 @@ type Job struct {
 	Sources                  `yaml:",inline"`
 	RelabelConfigs           []Relabel `yaml:"relabel_configs,omitempty"`
 	MetricRelabelConfigs     []Relabel `yaml:"metric_relabel_configs,omitempty"`
+	// HashBy is the label by which targets are distributed over shards, if that is not their address.
+	HashBy string `yaml:"-"`
 }
 
 // HTTPClient is how Prometheus asks a target, or who knows targets.

@@ -66,6 +66,8 @@ func OfProbe(p *monitoringv1.Probe) (*Compiled, field.ErrorList) {
 	c.verify(m)
 	job := c.job(0, m, e, steps)
 	job.Sources = from
+	// All of them have the prober's address.
+	job.HashBy = "__param_target"
 	return c.done([]Job{job})
 }
 

@@ -76,8 +76,15 @@ func ownAlertmanager(s *stack.Stack) scrapeConfig {
 
 // withoutReplica takes the label away by which replicas of a server differ, and only that: an alert that both of them raise
 // is one alert. A label of that name which the alert itself brings has another value and stays.
+//
+// The label of the shard stays: what shards raise with the same labels else is not the same alert. Each has seen other targets,
+// and if it were one, the shard whose part of it is over would tell that all of it is.
 func withoutReplica(s *stack.Stack) alertRelabelConfig {
-	return alertRelabelConfig{SourceLabels: []string{"replica"}, Regex: s.Names.Base + "-[0-9]+", TargetLabel: "replica"}
+	pods := s.Names.Base + "-[0-9]+"
+	if sharded(s) {
+		pods = s.Names.Base + "(-shard-[0-9]+)?-[0-9]+"
+	}
+	return alertRelabelConfig{SourceLabels: []string{"replica"}, Regex: pods, TargetLabel: "replica"}
 }
 
 // tlsOf names the files of Secrets below dir.

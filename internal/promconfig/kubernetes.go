@@ -17,16 +17,16 @@ func kubernetesJobs(s *stack.Stack) []scrapeConfig {
 	k := s.Kubernetes
 	var out []scrapeConfig
 	if k.APIServer {
-		out = append(out, apiServer())
+		out = append(out, byAddress(s, apiServer())...)
 	}
 	if k.Kubelets != nil {
-		out = append(out, kubelet(s, stack.JobKubelet, "/metrics"), cAdvisor(s), kubelet(s, stack.JobKubeletProbes, "/metrics/probes"))
+		out = append(out, by(s, "node", kubelet(s, stack.JobKubelet, "/metrics"), cAdvisor(s), kubelet(s, stack.JobKubeletProbes, "/metrics/probes"))...)
 	}
 	if k.CoreDNS {
-		out = append(out, coreDNS())
+		out = append(out, byAddress(s, coreDNS())...)
 	}
 	if k.StateMetrics != nil {
-		out = append(out, stateMetrics(s), stateMetricsSelf(s))
+		out = append(out, by(s, "instance", stateMetrics(s), stateMetricsSelf(s))...)
 	}
 	return out
 }

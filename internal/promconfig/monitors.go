@@ -24,13 +24,13 @@ type jobText struct {
 
 // monitorFiles are the files that follow from the monitors of a server: their jobs, and which Secrets the reloader has to
 // read for them. A server without any has neither.
-func (r *Renderer) monitorFiles(m *stack.Monitors) (map[string][]byte, error) {
-	files := map[string][]byte{}
+func (r *Renderer) monitorFiles(s *stack.Stack) (map[string][]byte, error) {
+	files, m := map[string][]byte{}, &s.Monitors
 	if len(m.Jobs) == 0 {
 		r.jobTexts, r.jobsText = nil, nil
 		return files, nil
 	}
-	if err := r.writeJobs(m); err != nil {
+	if err := r.writeJobs(monitorJobs(s), m.Tenancy.Terms); err != nil {
 		return nil, err
 	}
 	files[MonitorsFile] = r.jobsText
@@ -46,8 +46,8 @@ func (r *Renderer) monitorFiles(m *stack.Monitors) (map[string][]byte, error) {
 // writeJobs makes jobsText that of these jobs, which are in the order of their names. Of a thousand an edit is about one, and
 // only that is written and checked: all of them would be a second of work. What Prometheus asks of all together is that no
 // two have the same name.
-func (r *Renderer) writeJobs(m *stack.Monitors) error {
-	known, jobs := r.jobTexts, m.Jobs
+func (r *Renderer) writeJobs(jobs []monitors.Job, terms func(namespace string) monitors.Terms) error {
+	known := r.jobTexts
 	texts, changed := make(map[string]jobText, len(jobs)), len(jobs) != len(known)
 	for _, job := range jobs {
 		if _, twice := texts[job.JobName]; twice {
@@ -55,7 +55,7 @@ func (r *Renderer) writeJobs(m *stack.Monitors) error {
 		}
 		one, is := known[job.JobName]
 		if !is || !reflect.DeepEqual(one.job, job) {
-			text, err := textOf(job, m.Tenancy.Terms)
+			text, err := textOf(job, terms)
 			if err != nil {
 				return err
 			}

@@ -49,7 +49,7 @@ func (r *Renderer) Render(s *stack.Stack) (Files, error) {
 	if err != nil {
 		return Files{}, err
 	}
-	files, err := r.monitorFiles(&s.Monitors)
+	files, err := r.monitorFiles(s)
 	if err != nil {
 		return Files{}, err
 	}
@@ -68,6 +68,9 @@ func (r *Renderer) Render(s *stack.Stack) (Files, error) {
 	manifest, parts, err := r.Publish(s.Published.Manifest, s.Names.Base, files, s.Rules.Files, s.Rules.Count)
 	if err != nil {
 		return Files{}, fmt.Errorf("pack files: %w", err)
+	}
+	if s.Spread > 1 {
+		manifest.Shards = s.Spread
 	}
 	r.checked, r.jobs, r.last, r.rules = string(text), jobs, &Files{Manifest: manifest, Parts: parts}, s.Rules.Files
 	return *r.last, nil
@@ -140,10 +143,10 @@ func encode(s *stack.Stack) ([]byte, error) {
 		c.ScrapeConfigs = append(c.ScrapeConfigs, ownAlertmanager(s))
 	}
 	for _, exporter := range s.Exporters {
-		c.ScrapeConfigs = append(c.ScrapeConfigs, nodeExporter(exporter))
+		c.ScrapeConfigs = append(c.ScrapeConfigs, by(s, "instance", nodeExporter(exporter))...)
 	}
 	c.ScrapeConfigs = append(c.ScrapeConfigs, kubernetesJobs(s)...)
-	c.ScrapeConfigs = append(c.ScrapeConfigs, annotationJobs(s)...)
+	c.ScrapeConfigs = append(c.ScrapeConfigs, byAddress(s, annotationJobs(s)...)...)
 	if s.Operator != nil {
 		c.ScrapeConfigs = append(c.ScrapeConfigs, operator(s.Operator))
 	}

@@ -101,6 +101,7 @@ type sdSelector struct {
 type relabelConfig struct {
 	SourceLabels []string `yaml:"source_labels,omitempty"`
 	Regex        string   `yaml:"regex,omitempty"`
+	Modulus      int32    `yaml:"modulus,omitempty"`
 	Action       string   `yaml:"action,omitempty"`
 	TargetLabel  string   `yaml:"target_label,omitempty"`
 	Replacement  string   `yaml:"replacement,omitempty"`

@@ -37,10 +37,14 @@ func sends(s *stack.Stack) bool { return len(s.Alertmanagers.Targets) > 0 }
 // Alertmanagers, so that somebody learns of it when alerts no longer arrive. It has no label of an AlertRule, which every
 // other alert has, and names its server whatever the external labels are.
 func watchdog(s *stack.Stack) ([]byte, error) {
+	labels := map[string]string{"severity": "none", "prometheus": s.Namespace + "/" + s.Name}
+	if sharded(s) {
+		labels["shard"] = stack.ShardNumber // whether that of one shard arrives says nothing of another
+	}
 	text, err := yaml.Marshal(ruleFile{Groups: []ruleGroup{{Name: "hearth-watchdog", Interval: "30s", Rules: []rule{{
 		Alert:  replica.WatchdogAlert,
 		Expr:   "vector(1)",
-		Labels: map[string]string{"severity": "none", "prometheus": s.Namespace + "/" + s.Name},
+		Labels: labels,
 		Annotations: map[string]string{
 			"summary": "Alerts of " + s.Namespace + "/" + s.Name + " arrive.",
 			"description": "This alert always fires. Hearth follows it to the Alertmanager, and nobody is notified of it unless a " +

@@ -7,7 +7,7 @@ import (
 
 // Bounds of what an Alertmanager's report lists.
 const (
-	MaxWatchdogs = 64
+	MaxWatchdogs = 256
 	MaxFailing   = 100
 )
 
@@ -19,7 +19,7 @@ type Alertmanager struct {
 	// are suppressed.
 	Active     int `json:"active"`
 	Suppressed int `json:"suppressed"`
-	// Watchdogs are the alerts named WatchdogAlert, one for each server that sends one.
+	// Watchdogs are the alerts named WatchdogAlert, one for each server, or shard of it, that sends one.
 	Watchdogs []Watchdog `json:"watchdogs,omitempty"`
 	// Failing are the ways to notify somebody whose last attempt failed.
 	Failing []Failing `json:"failing,omitempty"`
@@ -36,6 +36,8 @@ const WatchdogFile = "watchdog.yaml"
 type Watchdog struct {
 	// Server is the alert's label prometheus, namespace/name of a PrometheusServer; empty if the alert has none.
 	Server string `json:"server,omitempty"`
+	// Shard is the number of the shard that sends it, empty for a server that has but one.
+	Shard string `json:"shard,omitempty"`
 	// Arriving is false when the alert has been late for longer than a lost request or two explain.
 	Arriving bool `json:"arriving"`
 	// LastSeen is when it last arrived, in seconds since 1970; 0 while it arrives.
@@ -62,7 +64,9 @@ func (a *Alertmanager) normal() *Alertmanager {
 	}
 	out := *a
 	out.Watchdogs, out.Failing = slices.Clone(a.Watchdogs), slices.Clone(a.Failing)
-	slices.SortFunc(out.Watchdogs, func(a, b Watchdog) int { return cmp.Compare(a.Server, b.Server) })
+	slices.SortFunc(out.Watchdogs, func(a, b Watchdog) int {
+		return cmp.Or(cmp.Compare(a.Server, b.Server), cmp.Compare(a.Shard, b.Shard))
+	})
 	slices.SortFunc(out.Failing, func(a, b Failing) int {
 		return cmp.Or(cmp.Compare(a.Receiver, b.Receiver), cmp.Compare(a.Integration, b.Integration), cmp.Compare(a.Reason, b.Reason))
 	})

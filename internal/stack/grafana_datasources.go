@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/url"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -15,7 +16,8 @@ import (
 // certificateKey is where a Secret of type kubernetes.io/tls has the certificate.
 const certificateKey = "tls.crt"
 
-// datasources are the server and, where it has one, its Alertmanager.
+// datasources are the server, shard by shard, and, where it has one, its Alertmanager. A shard knows its own targets alone, so
+// there is no datasource that stands for all of them.
 func datasources(in Inputs, s *Stack, byDefault bool) []grafana.Datasource {
 	uid := func(kind string) string { return grafana.DatasourceUID(kind, s.Namespace, s.Name, byDefault) }
 	name := func(kind string) string { return grafana.DatasourceName(kind, s.Namespace, s.Name, byDefault) }
@@ -40,15 +42,28 @@ func datasources(in Inputs, s *Stack, byDefault bool) []grafana.Datasource {
 		server.Secure[grafana.SecurePassword] = grafana.SecretKey{Secret: s.Web.BasicAuthSecret, Key: "password"}
 	}
 	if s.Alertmanager == nil {
-		return []grafana.Datasource{server}
+		return ofShards(s, server)
 	}
 	server.JSON.AlertmanagerUID = uid(grafana.TypeAlertmanager)
-	return []grafana.Datasource{server, {
+	return append(ofShards(s, server), grafana.Datasource{
 		UID: uid(grafana.TypeAlertmanager), Name: name(grafana.TypeAlertmanager), Type: grafana.TypeAlertmanager,
 		URL: address("http", s.Alertmanager.Names.Base, s.Namespace, s.Alertmanager.Service.Port),
 		// Grafana's own alerts are none of this Alertmanager's, unless somebody says so there.
 		JSON: grafana.JSONData{Implementation: "prometheus", HandleGrafanaManagedAlerts: new(false)},
-	}}
+	})
+}
+
+// ofShards are the datasource of shard 0, which keeps its names when others come and go, and the like for the others.
+func ofShards(s *Stack, server grafana.Datasource) []grafana.Datasource {
+	out := []grafana.Datasource{server}
+	for _, shard := range s.AllShards()[1:] {
+		next := server
+		next.UID, next.Name, next.Default = grafana.ShardUID(server.UID, shard.Number), fmt.Sprintf("%s shard %d", server.Name, shard.Number), false
+		next.URL = strings.Replace(server.URL, "//"+s.Names.Base+".", "//"+shard.Base+".", 1)
+		next.Shard = shard.Number
+		out = append(out, next)
+	}
+	return out
 }
 
 // trust says whom Grafana takes for the server. Without an authority that is who has this very certificate: whether it comes

@@ -27,6 +27,8 @@ type Inputs struct {
 	Monitors []Monitor
 	// Published is what the cluster has of this server's files now.
 	Published Published
+	// ShardsUp are the shards of which a replica runs what is published.
+	ShardsUp []int32
 	// PublishedAlertmanager is what it has of its Alertmanager's files, nil if nothing.
 	PublishedAlertmanager *bundle.Manifest
 	// Others are the PrometheusServers that the server names, as far as they exist: see References.

@@ -17,7 +17,7 @@ const (
 )
 
 // LabelStateMetrics holds the name of the PrometheusServer that a pod of kube-state-metrics belongs to, LabelShard the
-// number of its shard.
+// number of its shard; a pod of the server itself has the latter too.
 const (
 	LabelStateMetrics = "monitoring.hearth.dev/state-metrics"
 	LabelShard        = "monitoring.hearth.dev/shard"

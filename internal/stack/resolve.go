@@ -39,6 +39,8 @@ func Resolve(in Inputs) (*Stack, field.ErrorList) {
 		ReloaderImage: in.Images.Hearth,
 		PullSecrets:   spec.ImagePullSecrets,
 		Replicas:      valueOr(spec.Replicas, 1),
+		Shards:        ShardsOf(ps),
+		Spread:        spread(in, ShardsOf(ps)),
 		Storage:       spec.Storage,
 		Service:       spec.Service,
 		Web:           web(spec.Web),
@@ -55,6 +57,7 @@ func Resolve(in Inputs) (*Stack, field.ErrorList) {
 	var errs, more field.ErrorList
 	s.Global, errs = global(ps, path)
 	errs = append(errs, checkName(ps.Name)...)
+	errs = append(errs, checkShards(ps, path.Child("shards"))...)
 	s.Retention, more = retention(spec, path.Child("retention"))
 	errs = append(errs, more...)
 	s.Exporters, more = exporters(in, path.Child("targets", "nodeExporters"))
@@ -148,6 +151,9 @@ func global(ps *v1alpha1.PrometheusServer, path *field.Path) (Global, field.Erro
 
 func externalLabels(ps *v1alpha1.PrometheusServer, path *field.Path) (map[string]string, field.ErrorList) {
 	out := map[string]string{serverLabel: ps.Namespace + "/" + ps.Name, replicaLabel: "${POD_NAME}"}
+	if ShardsOf(ps) > 1 {
+		out[shardLabel] = ShardNumber
+	}
 	var errs field.ErrorList
 	for _, name := range slices.Sorted(maps.Keys(ps.Spec.ExternalLabels)) {
 		value := ps.Spec.ExternalLabels[name]

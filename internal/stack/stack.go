@@ -17,7 +17,7 @@ type Stack struct {
 	Namespace, Name string
 	// Names of what is made for it.
 	Names Names
-	// Selector are the labels by which its pods are found; they never change.
+	// Selector are the labels by which the pods of all its shards are found; they never change.
 	Selector map[string]string
 	// Labels are on every object made for it; they contain Selector.
 	Labels map[string]string
@@ -25,6 +25,8 @@ type Stack struct {
 	Image, ReloaderImage string
 	PullSecrets          []corev1.LocalObjectReference
 	Replicas             int32
+	// Shards are those that run, each with Replicas; Spread is over how many of them targets are distributed now.
+	Shards, Spread int32
 
 	Global     Global
 	Retention  Retention
@@ -59,8 +61,8 @@ type Stack struct {
 
 // Names of the objects made for a PrometheusServer.
 type Names struct {
-	// Base is prometheus-<name>: the StatefulSet, the Service, the ServiceAccount, the Role and its binding, the
-	// PodDisruptionBudget, and the prefix of the published objects (see package bundle).
+	// Base is prometheus-<name>: the ServiceAccount, the Role and its binding, the prefix of the published objects (see package
+	// bundle), and what shard 0 has (see Shard).
 	Base string
 	// Pods is the headless Service that gives the pods their names.
 	Pods string
@@ -70,7 +72,7 @@ type Names struct {
 type Global struct {
 	ScrapeInterval, ScrapeTimeout, EvaluationInterval model.Duration
 	// ExternalLabels as written into the configuration: Prometheus replaces ${POD_NAME} in them from its environment, and
-	// $$ by $.
+	// $$ by $; the reloader replaces ShardNumber.
 	ExternalLabels map[string]string
 	ExternalURL    string
 }

@@ -2,7 +2,9 @@ package status
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,6 +17,8 @@ import (
 type AlertPath struct {
 	// Server is namespace/name of the PrometheusServer.
 	Server string
+	// Shards is true where each shard has a Watchdog of its own.
+	Shards bool
 	// Targets is the number of addresses to which each replica should send.
 	Targets int
 	// Missing says of each Alertmanager that was declared and can't be had why.
@@ -39,7 +43,7 @@ func alertPathCondition(pods []Pod, path AlertPath) []metav1.Condition {
 	}
 	hops := path.fromPrometheus(pods)
 	if len(hops) == 0 {
-		hops = path.intoAlertmanager()
+		hops = path.intoAlertmanager(pods)
 	}
 	if len(hops) == 0 {
 		hops = path.outOfAlertmanager()
@@ -94,8 +98,8 @@ func isOrAre(n int) string {
 	return fmt.Sprintf("%d are", n)
 }
 
-// intoAlertmanager asks the server's own Alertmanager whether the alert is there.
-func (path AlertPath) intoAlertmanager() []hop {
+// intoAlertmanager asks the server's own Alertmanager whether the alerts are there: one, or one for each shard that answers.
+func (path AlertPath) intoAlertmanager(pods []Pod) []hop {
 	var out []hop
 	heard := !path.HasOwn
 	for _, p := range path.Own {
@@ -103,16 +107,38 @@ func (path AlertPath) intoAlertmanager() []hop {
 			continue
 		}
 		heard = true
-		i := slices.IndexFunc(p.Report.Alertmanager.Watchdogs, func(w replica.Watchdog) bool { return w.Server == path.Server })
-		if i < 0 || !p.Report.Alertmanager.Watchdogs[i].Arriving {
+		for _, shard := range path.shards(pods) {
+			if arrives(p.Report.Alertmanager.Watchdogs, path.Server, shard) {
+				continue
+			}
+			from := path.Server
+			if shard != "" {
+				from = "shard " + shard + " of " + from
+			}
 			out = append(out, hop{v1alpha1.ReasonWatchdogMissing, fmt.Sprintf(
-				"%s does not have the Watchdog of %s, or has had no news of it for minutes, though Prometheus sends it: see the log of %s", p.Name, path.Server, p.Name)})
+				"%s does not have the Watchdog of %s, or has had no news of it for minutes, though Prometheus sends it: see the log of %s", p.Name, from, p.Name)})
 		}
 	}
 	if !heard {
 		out = append(out, hop{v1alpha1.ReasonAlertmanagerUnreachable, "no replica of the Alertmanager answers: " + path.waiting()})
 	}
 	return out
+}
+
+// shards are what tells the Watchdogs of a server apart, which is nothing where there is one.
+func (path AlertPath) shards(pods []Pod) []string {
+	if !path.Shards {
+		return []string{""}
+	}
+	var out []string
+	for _, shard := range slices.Sorted(maps.Keys(answering(pods))) {
+		out = append(out, strconv.Itoa(int(shard)))
+	}
+	return out
+}
+
+func arrives(all []replica.Watchdog, server, shard string) bool {
+	return slices.ContainsFunc(all, func(w replica.Watchdog) bool { return w.Server == server && w.Shard == shard && w.Arriving })
 }
 
 func (path AlertPath) waiting() string {

@@ -17,13 +17,16 @@ import (
 const maxRejections = 20
 
 // maxClaims bounds the claims in a status. There can be more than replicas: claims are kept when a server shrinks.
-const maxClaims = 16
+const maxClaims = 64
 
 // Server is what was observed of a PrometheusServer.
 type Server struct {
-	// Replicas is the number of pods that should run, and Revision the configuration they should have loaded.
+	// Replicas is the number of pods that should run, of all shards, and Revision the configuration they should have loaded.
 	Replicas int32
-	Revision int64
+	// Shards is the number of those that should run, 0 where there is no such thing, and Spread over how many of them targets
+	// are distributed.
+	Shards, Spread int32
+	Revision       int64
 	// Updated is the number of pods that are of the current pod template.
 	Updated int32
 	Pods    []Pod
@@ -62,6 +65,7 @@ type Server struct {
 // Pod is one replica.
 type Pod struct {
 	Name  string
+	Shard int32
 	Ready bool
 	// Waiting is why the pod is not ready, as far as its own status says.
 	Waiting string
@@ -122,8 +126,11 @@ func readyPods(pods []Pod) int32 {
 
 func configuration(o Server) v1alpha1.ConfigurationStatus {
 	out := v1alpha1.ConfigurationStatus{Published: o.Revision}
+	if o.Shards > 1 {
+		out.Shards = o.Spread
+	}
 	for i, p := range o.Pods {
-		r := v1alpha1.ReplicaStatus{Pod: p.Name, Message: p.Waiting}
+		r := v1alpha1.ReplicaStatus{Pod: p.Name, Shard: p.Shard, Message: p.Waiting}
 		if p.Report != nil {
 			r.Loaded = p.Report.Loaded
 			r.Message = firstText(p.Report.Error, p.Waiting, p.Report.ReadyReason)
@@ -198,9 +205,9 @@ func serverVerdict(ps *v1alpha1.PrometheusServer, o Server) verdict {
 			return verdict{reconciling, v1alpha1.ReasonLoading, strings.Join(waiting, "; ")}
 		}
 		// An edit of a rule does not make a server unready that runs as it is declared. Loaded says what is on its way.
-		return verdict{ready, v1alpha1.ReasonReady, fmt.Sprintf("%s, revision %d on its way", count(len(o.Pods), "replica"), o.Revision)}
+		return verdict{ready, v1alpha1.ReasonReady, fmt.Sprintf("%s, revision %d on its way", o.running(), o.Revision)}
 	}
-	return verdict{ready, v1alpha1.ReasonReady, fmt.Sprintf("%s, revision %d loaded", count(len(o.Pods), "replica"), o.Revision)}
+	return verdict{ready, v1alpha1.ReasonReady, fmt.Sprintf("%s, revision %d loaded", o.running(), o.Revision) + o.keptOfShards(ps)}
 }
 
 // wasReady says that the server was as this generation of its spec declares it.
@@ -256,7 +263,7 @@ func waitingFor(ps *v1alpha1.PrometheusServer, o Server) []string {
 	switch n := len(o.Pods); {
 	case n < int(o.Replicas):
 		out = append(out, fmt.Sprintf("%d of %s created (kubectl -n %s describe statefulset %s shows what is in the way)",
-			n, count(int(o.Replicas), "pod"), ps.Namespace, o.set(ps)))
+			n, count(int(o.Replicas), "pod"), ps.Namespace, o.lacking(ps)))
 	case n > int(o.Replicas):
 		out = append(out, count(n-int(o.Replicas), "pod")+" too many, being stopped")
 	}
@@ -274,7 +281,7 @@ func waitingFor(ps *v1alpha1.PrometheusServer, o Server) []string {
 				c.Name, c.Capacity.String(), c.Requested.String(), ps.Namespace, c.Name))
 		}
 	}
-	return out
+	return append(out, o.spreading(len(out) > 0)...)
 }
 
 // set is the name of the StatefulSet.

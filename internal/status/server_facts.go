@@ -2,6 +2,8 @@ package status
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,34 +24,38 @@ const (
 func facts(out *v1alpha1.PrometheusServerStatus, o Server) {
 	out.Targets, out.Alerts = nil, nil
 	out.Rules.Loaded = 0
-	jobs, known := map[string]*v1alpha1.JobStatus{}, false
-	for _, p := range o.Pods {
-		if p.Report == nil || !p.Report.Ready {
-			continue
+	jobs, shards := map[string]*v1alpha1.JobStatus{}, answering(o.Pods)
+	for _, number := range slices.Sorted(maps.Keys(shards)) {
+		ofShard := map[string]*v1alpha1.JobStatus{}
+		for _, r := range shards[number] {
+			out.Version = r.Version
+			for _, j := range r.Jobs {
+				worst(ofShard, v1alpha1.JobStatus{Name: j.Name, Up: int32(j.Up), Down: int32(j.Down + j.Unknown), LastError: j.LastError})
+			}
 		}
-		known = true
-		out.Version = p.Report.Version
 		if !o.Agent {
-			alerts(out, p.Report)
+			alerts(out, shards[number])
 		}
-		for _, j := range p.Report.Jobs {
-			worst(jobs, v1alpha1.JobStatus{Name: j.Name, Up: int32(j.Up), Down: int32(j.Down + j.Unknown), LastError: j.LastError})
-		}
+		add(jobs, ofShard)
 	}
-	if known {
+	if len(shards) > 0 {
 		missing(jobs, o)
 		out.Targets = targets(jobs)
 	}
 }
 
-// alerts are the most that a replica says: they evaluate the same rules, so their alerts are the same ones.
-func alerts(out *v1alpha1.PrometheusServerStatus, said *replica.Report) {
+// alerts adds the most that a replica of a shard says: they evaluate the same rules over the same targets, so their alerts are
+// the same ones.
+func alerts(out *v1alpha1.PrometheusServerStatus, shard []*replica.Report) {
 	if out.Alerts == nil {
 		out.Alerts = &v1alpha1.AlertsStatus{}
 	}
-	out.Rules.Loaded = max(out.Rules.Loaded, int32(said.Rules))
-	out.Alerts.Firing = max(out.Alerts.Firing, int32(said.Firing))
-	out.Alerts.Pending = max(out.Alerts.Pending, int32(said.Pending))
+	firing, pending := 0, 0
+	for _, said := range shard {
+		out.Rules.Loaded = max(out.Rules.Loaded, int32(said.Rules))
+		firing, pending = max(firing, said.Firing), max(pending, said.Pending)
+	}
+	out.Alerts.Firing, out.Alerts.Pending = out.Alerts.Firing+int32(firing), out.Alerts.Pending+int32(pending)
 }
 
 func loadedCondition(ps *v1alpha1.PrometheusServer, o Server) metav1.Condition {

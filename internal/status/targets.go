@@ -40,7 +40,7 @@ const noTarget = "no target found: "
 // missing adds the jobs that ought to have a target and have none in a server that has loaded what is published. Prometheus
 // itself does not speak of them.
 func missing(jobs map[string]*v1alpha1.JobStatus, o Server) {
-	if o.Loaded() != o.Revision {
+	if o.Loaded() != o.Revision || o.unheard() != "" {
 		return
 	}
 	for _, a := range o.Awaited {
@@ -75,10 +75,16 @@ func targetsCondition(t *v1alpha1.TargetsStatus, o Server) metav1.Condition {
 	for _, w := range o.Withheld {
 		withheld = append(withheld, w.Field+" "+w.Why)
 	}
-	text := strings.Join(slices.Concat(withheld, jobs), "; ")
+	var unheard []string
+	if text := o.unheard(); text != "" {
+		unheard = append(unheard, text)
+	}
+	text := strings.Join(slices.Concat(unheard, withheld, jobs), "; ")
 	switch {
 	case len(down) > 0:
 		return condition(kind, false, v1alpha1.ReasonTargetsDown, text)
+	case len(unheard) > 0:
+		return unknown(kind, text)
 	case len(withheld) > 0:
 		return condition(kind, false, v1alpha1.ReasonNotAllowed, text)
 	case len(none) > 0:

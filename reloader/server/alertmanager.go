@@ -28,7 +28,7 @@ var _ Kind = Alertmanager{}
 // NewAlertmanager makes the Kind of the Alertmanager that a client asks.
 func NewAlertmanager(c *Client) Alertmanager {
 	return Alertmanager{Client: c, sight: &sight{
-		attempts: map[attempt]attempts{}, failing: map[attempt]replica.Failing{}, watchdogs: map[string]time.Time{},
+		attempts: map[attempt]attempts{}, failing: map[attempt]replica.Failing{}, watchdogs: map[watchdogSource]time.Time{},
 	}}
 }
 
@@ -42,8 +42,11 @@ type sight struct {
 	attempts map[attempt]attempts
 	failing  map[attempt]replica.Failing
 	// watchdogs is when a server's alert last arrived.
-	watchdogs map[string]time.Time
+	watchdogs map[watchdogSource]time.Time
 }
+
+// watchdogSource is who sends one.
+type watchdogSource struct{ server, shard string }
 
 // attempt is a way of notifying somebody.
 type attempt struct{ receiver, integration string }
@@ -268,23 +271,23 @@ const (
 )
 
 func (s *sight) watch(alerts []watchdogAlert, now time.Time) []replica.Watchdog {
-	arriving := map[string]bool{}
+	arriving := map[watchdogSource]bool{}
 	for _, alert := range alerts {
-		server := alert.Labels["prometheus"]
-		if alert.UpdatedAt.After(s.watchdogs[server]) {
-			s.watchdogs[server] = alert.UpdatedAt
+		from := watchdogSource{alert.Labels["prometheus"], alert.Labels["shard"]}
+		if alert.UpdatedAt.After(s.watchdogs[from]) {
+			s.watchdogs[from] = alert.UpdatedAt
 		}
 		late := time.Duration(lateBy * float64(alert.EndsAt.Sub(alert.UpdatedAt)))
-		arriving[server] = arriving[server] || now.Sub(alert.UpdatedAt) < late
+		arriving[from] = arriving[from] || now.Sub(alert.UpdatedAt) < late
 	}
 	var out []replica.Watchdog
-	for server, last := range s.watchdogs {
-		w := replica.Watchdog{Server: server, Arriving: arriving[server]}
+	for from, last := range s.watchdogs {
+		w := replica.Watchdog{Server: from.server, Shard: from.shard, Arriving: arriving[from]}
 		if !w.Arriving {
 			w.LastSeen = last.Unix()
 		}
 		if now.Sub(last) > forgotten {
-			delete(s.watchdogs, server)
+			delete(s.watchdogs, from)
 			continue
 		}
 		out = append(out, w)

@@ -220,8 +220,8 @@ func (m *missing) judge(now time.Time, grace time.Duration, changed bool) error 
 func (m *missing) lacking(n bundle.Needs) []string {
 	var out []string
 	for _, r := range n.Rules {
-		if text := m.lacks(r.Metrics); text != "" {
-			out = append(out, oneLine(r.Rule+": "+text))
+		if metrics := m.lacks(r.Metrics); len(metrics) > 0 {
+			out = append(out, oneLine(replica.LacksText(r.Rule, metrics)))
 		}
 	}
 	if more := len(out) - maxRulesNamed; more > 0 {
@@ -237,14 +237,14 @@ func oneLine(text string) string { return strings.Join(strings.Fields(text), " "
 func ofPrometheus(name string) bool { return name == "ALERTS" || name == "ALERTS_FOR_STATE" }
 
 // lacks names the metrics that are needed and all missing.
-func (m *missing) lacks(needs [][]string) string {
+func (m *missing) lacks(needs [][]string) []string {
 	var out []string
 	for _, oneOf := range needs {
 		if !slices.ContainsFunc(oneOf, m.there) {
 			out = append(out, strings.Join(oneOf, " or "))
 		}
 	}
-	return strings.Join(out, ", ")
+	return out
 }
 
 func (m *missing) there(name string) bool {
