@@ -24,7 +24,7 @@ func (r *PrometheusServerReconciler) gather(ctx context.Context, ps *v1alpha1.Pr
 	if err != nil {
 		return stack.Inputs{}, err
 	}
-	in := stack.Inputs{Server: ps, NodeExporters: exporters.Items, NamespaceLabels: namespaces, Images: r.Images}
+	in := stack.Inputs{Server: ps, NodeExporters: exporters.Items, NamespaceLabels: namespaces, Images: r.Images, Confined: &known.confined}
 	if in.Monitors, err = r.monitors(ps); err != nil {
 		return stack.Inputs{}, err
 	}
@@ -64,8 +64,10 @@ func (r *PrometheusServerReconciler) gatherRules(ctx context.Context, ps *v1alph
 		}
 	}
 	in.Published.Rules = map[string]bundle.File{}
-	lastGood(in.Published.Rules, in.AlertRules, rules.Path, known)
-	lastGood(in.Published.Rules, in.PrometheusRules, rules.PrometheusRulePath, known)
+	// Of tenants' rules it is known only later which ones can be loaded.
+	all := stack.TenancyOf(ps).Label != ""
+	lastGood(in.Published.Rules, in.AlertRules, rules.Path, known, all)
+	lastGood(in.Published.Rules, in.PrometheusRules, rules.PrometheusRulePath, known, all)
 	return nil
 }
 
@@ -80,11 +82,11 @@ func (r *PrometheusServerReconciler) monitors(ps *v1alpha1.PrometheusServer) ([]
 	})
 }
 
-// lastGood adds what is published of those rules of which the newest generation can't be loaded, or not yet.
-func lastGood(out map[string]bundle.File, all []stack.AlertRule, path func(namespace, name string) string, known *served) {
+// lastGood adds what is published of those rules of which the newest generation can't be loaded, or not yet, or of each.
+func lastGood(out map[string]bundle.File, all []stack.AlertRule, path func(namespace, name string) string, known *served, each bool) {
 	for i := range all {
 		ar := &all[i]
-		if ar.Judged && ar.Problem == "" {
+		if ar.Judged && ar.Problem == "" && !each {
 			continue
 		}
 		if file, ok := known.renderer.File(path(ar.Namespace, ar.Name)); ok {

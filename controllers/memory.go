@@ -8,6 +8,7 @@ import (
 
 	"github.com/hearth-monitoring/hearth/internal/bundle"
 	"github.com/hearth-monitoring/hearth/internal/promconfig"
+	"github.com/hearth-monitoring/hearth/internal/rules"
 	"github.com/hearth-monitoring/hearth/internal/stack"
 )
 
@@ -48,6 +49,9 @@ type served struct {
 	rest, later time.Duration
 
 	settled settled
+
+	// confined remembers the rule files of tenants.
+	confined rules.Keeper
 
 	notifier notifier
 

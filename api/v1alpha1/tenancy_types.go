@@ -5,9 +5,9 @@ import "k8s.io/apimachinery/pkg/api/resource"
 // Tenancy is what holds for the objects of namespaces whose people need not trust one another. The server's own namespace is
 // no tenant's: who writes there has the server.
 type Tenancy struct {
-	// enforcedNamespaceLabel is a label, such as namespace, that has to say which namespace declared it: on every series
-	// that follows from a ServiceMonitor, PodMonitor, Probe, ScrapeConfig or an annotation,
-	// whatever that object or a target says. It does not concern objects of this namespace.
+	// enforcedNamespaceLabel is a label, such as namespace, that has to say which namespace declared it: on every series and
+	// alert that follows from a ServiceMonitor, PodMonitor, Probe, ScrapeConfig, AlertRule, PrometheusRule or an annotation,
+	// whatever that object or a target says. Rules see only series with it. It does not concern objects of this namespace.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	EnforcedNamespaceLabel string `json:"enforcedNamespaceLabel,omitempty"`

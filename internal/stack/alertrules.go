@@ -10,7 +10,7 @@ import (
 
 // resolveRules decides for each selected AlertRule and PrometheusRule what is loaded: this generation if it is valid, and otherwise what is
 // published of it already, so that neither a mistake in an edit nor a verdict that takes its time takes an alert away.
-func resolveRules(in Inputs, spec *field.Path) (Rules, field.ErrorList) {
+func resolveRules(in Inputs, tenancy *Tenancy, spec *field.Path) (Rules, field.ErrorList) {
 	selection, errs := Selected(in.Server.Spec.Rules, in.Server.Namespace, spec.Child("rules"))
 	foreign, more := Selected(in.Server.Spec.PrometheusRules, in.Server.Namespace, spec.Child("prometheusRules"))
 	errs = append(errs, more...)
@@ -20,6 +20,7 @@ func resolveRules(in Inputs, spec *field.Path) (Rules, field.ErrorList) {
 	if in.Rules != nil {
 		return *in.Rules, nil
 	}
+	confine := newConfiner(tenancy, in.Confined)
 	var out Rules
 	for i := range in.AlertRules {
 		ar := &in.AlertRules[i]
@@ -28,24 +29,34 @@ func resolveRules(in Inputs, spec *field.Path) (Rules, field.ErrorList) {
 				out.routed = append(out.routed, routed{ar.Namespace, ar.Name, ar.Created, ar.Routing})
 			}
 			out.pending = out.pending || !ar.Judged
-			out.Verdicts = append(out.Verdicts, out.add(ar, rules.Path(ar.Namespace, ar.Name), in.Published))
+			out.Verdicts = append(out.Verdicts, out.add(ar, rules.Path(ar.Namespace, ar.Name), in.Published, confine))
 		}
 	}
 	for i := range in.PrometheusRules {
 		pr := &in.PrometheusRules[i]
 		if foreign.Takes(pr.Labels, pr.Namespace, in.NamespaceLabels) {
-			out.Foreign = append(out.Foreign, out.add(pr, rules.PrometheusRulePath(pr.Namespace, pr.Name), in.Published))
+			out.Foreign = append(out.Foreign, out.add(pr, rules.PrometheusRulePath(pr.Namespace, pr.Name), in.Published, confine))
 		}
 	}
+	confine.done()
 	return out, nil
 }
 
-func (r *Rules) add(ar *AlertRule, path string, published Published) Verdict {
+func (r *Rules) add(ar *AlertRule, path string, published Published, confine confiner) Verdict {
 	verdict := Verdict{Namespace: ar.Namespace, Name: ar.Name, UID: ar.UID, Generation: ar.Generation,
 		Pending: !ar.Judged, Problem: ar.Problem}
 	file, ok := ar.File, ar.Judged && ar.Problem == ""
+	if ok {
+		file, verdict.Problem = confine.file(file, ar.Namespace)
+		ok = verdict.Problem == ""
+	}
 	if !ok {
-		file, ok = published.Rules[path]
+		// It may have been published before anything was enforced.
+		if file, ok = published.Rules[path]; ok {
+			var problem string
+			file, problem = confine.file(file, ar.Namespace)
+			ok = problem == ""
+		}
 		verdict.LastGood = ok
 		if ok && file.Rules < 0 {
 			file.Rules = countIn(file)

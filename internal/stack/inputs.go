@@ -7,6 +7,7 @@ import (
 	"github.com/hearth-monitoring/hearth/internal/amconfig"
 	"github.com/hearth-monitoring/hearth/internal/bundle"
 	"github.com/hearth-monitoring/hearth/internal/grafana"
+	"github.com/hearth-monitoring/hearth/internal/rules"
 )
 
 // Inputs is everything that decides what a PrometheusServer becomes. It is read in one place and changed nowhere.
@@ -19,6 +20,8 @@ type Inputs struct {
 	AlertRules []AlertRule
 	// PrometheusRules are all there are, in the same way: nothing of them is routed.
 	PrometheusRules []AlertRule
+	// Confined remembers what confined rule files are made of; nil: nothing is remembered.
+	Confined *rules.Keeper
 	// Rules is what Resolve made of the same AlertRules and PrometheusRules before, nil if anything of them has changed since.
 	Rules *Rules
 	// NamespaceLabels are the labels of each namespace, by its name.

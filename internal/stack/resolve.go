@@ -72,7 +72,7 @@ func Resolve(in Inputs) (*Stack, field.ErrorList) {
 	errs = append(errs, more...)
 	s.Operator = operator(in, reach)
 	s.Bindings, s.Withheld = reach.resolved(), reach.withheld
-	s.Rules, more = resolveRules(in, path)
+	s.Rules, more = resolveRules(in, &tenancy, path)
 	errs = append(errs, more...)
 	s.Routing, more = resolveRouting(in, s.Rules, path.Child("alerting"))
 	errs = append(errs, more...)

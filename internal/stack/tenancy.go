@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+	"github.com/hearth-monitoring/hearth/internal/bundle"
 	"github.com/hearth-monitoring/hearth/internal/monitors"
 	"github.com/hearth-monitoring/hearth/internal/rules"
 )
@@ -103,4 +104,31 @@ func (out *Monitors) bound(all []placed) {
 		verdict.Problem = fmt.Sprintf("this server takes %d scrape jobs from a namespace (limits.jobs); older monitors of namespace %s have %d of them, and this one has %d: "+
 			"remove endpoints or monitors, or have whoever keeps the server raise the limit", most, namespace, taken[namespace], n)
 	}
+}
+
+// confiner confines the rule files of tenants.
+type confiner struct {
+	tenancy *Tenancy
+	keeper  *rules.Keeper
+	seen    map[string]bool
+}
+
+func newConfiner(tenancy *Tenancy, keeper *rules.Keeper) confiner {
+	if keeper == nil {
+		keeper = &rules.Keeper{}
+	}
+	return confiner{tenancy: tenancy, keeper: keeper, seen: map[string]bool{}}
+}
+
+// done forgets what is there no longer.
+func (c confiner) done() { c.keeper.Keep(c.seen) }
+
+// file is the rule file of an object in this namespace as the server loads it, or why that can't be.
+func (c confiner) file(file bundle.File, namespace string) (bundle.File, string) {
+	label := c.tenancy.Terms(namespace).Label
+	if label == "" {
+		return file, ""
+	}
+	c.seen[file.Path] = true
+	return c.keeper.File(file, rules.Home{Label: label, Namespace: namespace})
 }

@@ -10,7 +10,9 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/hearth-monitoring/hearth/internal/bundle"
 	"github.com/hearth-monitoring/hearth/internal/monitors"
+	"github.com/hearth-monitoring/hearth/internal/rules"
 	"github.com/hearth-monitoring/hearth/internal/stack"
 	"github.com/hearth-monitoring/hearth/internal/stack/stacktest"
 )
@@ -215,4 +217,68 @@ address: this server takes 2 scrape jobs from a namespace (limits.jobs); older m
 good: this server takes 2 scrape jobs from a namespace (limits.jobs); older monitors of namespace shop have 1 of them
 tobank: this server takes 2 scrape jobs from a namespace (limits.jobs); older monitors of namespace shop have 2 of them`},
 	}
+}
+
+// TestTenantsRules: tenants' rules are confined, and those of the server's own namespace and of one that is excluded are not. One
+// that can't be confined keeps nobody else's from being loaded, and what was published of it before stays, confined.
+func TestTenantsRules(t *testing.T) {
+	text := strings.Replace(tenantsWorld, "TENANCY", "  enforcedNamespaceLabel: tenant\n  excludedNamespaces: [bank]\n  rules: {selector: {}, namespaceSelector: {}}", 1)
+	for _, in := range []string{"monitoring/a", "shop/a", "bank/a", "shop/computed"} {
+		namespace, name, _ := strings.Cut(in, "/")
+		annotation := "fixed"
+		if name == "computed" {
+			annotation = `'{{ query $labels.q }}'`
+		}
+		text += fmt.Sprintf("---\napiVersion: monitoring.hearth.dev/v1alpha1\nkind: AlertRule\nmetadata: {name: %s, namespace: %s}\n"+
+			"spec: {groups: [{name: g, rules: [{alert: A, expr: up, annotations: {a: %s}}]}]}\n", name, namespace, annotation)
+	}
+	declared, err := stacktest.Read(os.DirFS("../../config/crd"), []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := declared.Inputs(&declared.Servers[0])
+	in.Confined = &rules.Keeper{}
+	check := func(want map[string]string, rejected string, lastGood bool) {
+		t.Helper()
+		s, errs := stack.Resolve(in)
+		if len(errs) > 0 {
+			t.Fatal(errs.ToAggregate())
+		}
+		got := map[string]string{}
+		for _, f := range s.Rules.Files {
+			text, err := f.Content.Text()
+			if err != nil {
+				t.Fatal(err)
+			}
+			namespace, _, _ := strings.Cut(f.Path, "_")
+			got[f.Path] = "open"
+			if rules.CheckConfined(text, rules.Home{Label: "tenant", Namespace: namespace}) == nil {
+				got[f.Path] = "confined"
+			}
+		}
+		if diff := gocmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		for _, v := range s.Rules.Verdicts {
+			if (v.Problem != "") != (v.Name == "computed") || v.LastGood != (v.Name == "computed" && lastGood) {
+				t.Errorf("the verdict is %+v", v)
+			}
+			if v.Problem != "" && !strings.HasPrefix(v.Problem, rejected) {
+				t.Errorf("got  %s\nwant %s", v.Problem, rejected)
+			}
+		}
+	}
+	const why = "spec.groups[g].rules[0] (A).annotations.a: on a server that confines rules to their namespaces, what query asks has to be written out"
+	loaded := map[string]string{"monitoring_a.yaml": "open", "bank_a.yaml": "open", "shop_a.yaml": "confined"}
+	check(loaded, why, false)
+	check(loaded, why, false)
+	// What is published of it is of a time when nothing was enforced.
+	for _, ar := range in.AlertRules {
+		if ar.Name == "a" && ar.Namespace == "shop" {
+			in.Published.Rules = map[string]bundle.File{"shop_computed.yaml": {Path: "shop_computed.yaml", Content: ar.File.Content, Rules: -1}}
+		}
+	}
+	loaded["shop_computed.yaml"] = "confined"
+	check(loaded, why, true)
+	check(loaded, why, true)
 }
