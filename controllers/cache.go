@@ -27,8 +27,8 @@ import (
 func CacheOptions() cache.Options {
 	hearths := labels.SelectorFromSet(labels.Set{stack.LabelManagedBy: stack.ManagedBy})
 	byObject := map[client.Object]cache.ByObject{
-		// Nobody asks who wrote which field of a pod or a claim, and these entries are a good part of their size.
-		&corev1.Pod{}:                   {Label: hearths, Transform: cache.TransformStripManagedFields()},
+		&corev1.Pod{}: {Label: hearths, Transform: trimPod},
+		// Nobody asks who wrote which field of a claim, and these entries are a good part of its size.
 		&corev1.PersistentVolumeClaim{}: {Label: hearths, Transform: cache.TransformStripManagedFields()},
 		&v1alpha1.AlertRule{}:           {Transform: new(packer).pack},
 		&corev1.Node{}:                  {Transform: trimNode},

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -49,16 +50,37 @@ func noticed(p predicate.Predicate, tell func(client.Object)) predicate.Predicat
 // unhurriedPriority is below that of an object that changed, which is 0, and above that of one that was there at the start.
 const unhurriedPriority = handler.LowPriority / 2
 
+type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+
 // unhurried lets what a handler enqueues wait behind objects that changed themselves.
 func unhurried(h handler.EventHandler) handler.EventHandler {
-	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+	return through(h, func(q queue) queue { return later{q} })
+}
+
+// gatherThousands is how long what one of thousands does waits for what others do.
+const gatherThousands = time.Second
+
+// gathered lets what a handler enqueues wait a moment, so that of thousands of events several are looked at together.
+func gathered(h handler.EventHandler) handler.EventHandler {
+	return through(h, func(q queue) queue { return delayed{q} })
+}
+
+// through has a handler enqueue into another queue.
+func through(h handler.EventHandler, other func(queue) queue) handler.EventHandler {
 	return handler.Funcs{
-		CreateFunc:  func(ctx context.Context, e event.CreateEvent, q queue) { h.Create(ctx, e, later{q}) },
-		UpdateFunc:  func(ctx context.Context, e event.UpdateEvent, q queue) { h.Update(ctx, e, later{q}) },
-		DeleteFunc:  func(ctx context.Context, e event.DeleteEvent, q queue) { h.Delete(ctx, e, later{q}) },
-		GenericFunc: func(ctx context.Context, e event.GenericEvent, q queue) { h.Generic(ctx, e, later{q}) },
+		CreateFunc:  func(ctx context.Context, e event.CreateEvent, q queue) { h.Create(ctx, e, other(q)) },
+		UpdateFunc:  func(ctx context.Context, e event.UpdateEvent, q queue) { h.Update(ctx, e, other(q)) },
+		DeleteFunc:  func(ctx context.Context, e event.DeleteEvent, q queue) { h.Delete(ctx, e, other(q)) },
+		GenericFunc: func(ctx context.Context, e event.GenericEvent, q queue) { h.Generic(ctx, e, other(q)) },
 	}
 }
+
+// delayed is a queue to which everything is added after gatherThousands.
+type delayed struct {
+	workqueue.TypedRateLimitingInterface[reconcile.Request]
+}
+
+func (d delayed) Add(item reconcile.Request) { d.AddAfter(item, gatherThousands) }
 
 // later is a queue to which everything is added with unhurriedPriority.
 type later struct {

@@ -80,7 +80,7 @@ func (r *NodeExporterReconciler) gather(ctx context.Context, ne *v1alpha1.NodeEx
 func (r *NodeExporterReconciler) observe(ctx context.Context, ne *v1alpha1.NodeExporter, e *stack.Exporter, in stack.ExporterInputs) (*status.Exporter, error) {
 	out := &status.Exporter{}
 	var pods corev1.PodList
-	if err := r.List(ctx, &pods, client.InNamespace(e.Namespace), client.MatchingLabels(e.Selector)); err != nil {
+	if err := r.List(ctx, &pods, client.InNamespace(e.Namespace), client.MatchingLabels(e.Selector), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("list pods: %w", err)
 	}
 	for _, pool := range e.Pools {
@@ -168,13 +168,14 @@ func (r *NodeExporterReconciler) writeStatus(ctx context.Context, ne *v1alpha1.N
 // SetupWithManager watches what an exporter is made of and the servers that select it.
 func (r *NodeExporterReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	all := every(r, &v1alpha1.NodeExporterList{})
+	// There is a pod on every node, and how many of them are ready, the DaemonSet says.
 	b := ctrl.NewControllerManagedBy(mgr).
 		WithOptions(sideBySide()).
 		For(&v1alpha1.NodeExporter{}).
 		Watches(&v1alpha1.PrometheusServer{}, all).
 		WatchesMetadata(&corev1.Namespace{}, all, builder.WithPredicates(selectable())).
-		Watches(&corev1.Node{}, all, builder.WithPredicates(reassigned())).
-		Watches(&corev1.Pod{}, byLabel(stack.LabelNodeExporter))
+		Watches(&corev1.Node{}, gathered(all), builder.WithPredicates(reassigned())).
+		Watches(&corev1.Pod{}, gathered(byLabel(stack.LabelNodeExporter)), builder.WithPredicates(tells()))
 	for _, typ := range ownedTypes() {
 		b = b.Owns(typ)
 	}

@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
@@ -44,7 +45,7 @@ func reassigned() predicate.Predicate {
 // leaveOuts are the nodes that the pools miss.
 func (r *NodeExporterReconciler) leaveOuts(ctx context.Context, ne *v1alpha1.NodeExporter, e *stack.Exporter) ([]stack.LeftOut, error) {
 	var nodes corev1.NodeList
-	if err := r.List(ctx, &nodes); err != nil {
+	if err := r.List(ctx, &nodes, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("list nodes: %w", err)
 	}
 	return stack.LeaveOuts(ne, e, nodes.Items), nil

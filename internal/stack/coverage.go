@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -19,34 +20,41 @@ type LeftOut struct {
 // LeaveOuts are the nodes that the pools miss, by name. What the declaration itself limits is meant and not missed: with
 // pools its affinity, without pools its nodeSelector as well.
 func LeaveOuts(ne *v1alpha1.NodeExporter, e *Exporter, nodes []corev1.Node) []LeftOut {
-	limit := &corev1.Affinity{NodeAffinity: ne.Spec.Affinity}
+	declared := required(ne.Spec.NodeSelector, ne.Spec.Affinity)
+	// Made once: there may be thousands of nodes.
+	pools := make([]nodePool, len(e.Pools))
+	for i, pool := range e.Pools {
+		pools[i] = nodePool{pool.Name, required(pool.NodeSelector, pool.NodeAffinity), append(DaemonTolerations(e.HostNetwork), pool.Tolerations...)}
+	}
 	var out []LeftOut
 	for i := range nodes {
 		node := &nodes[i]
-		if !admits(ne.Spec.NodeSelector, limit, node) {
+		if !admits(declared, node) {
 			continue
 		}
-		if left := leftOut(e, node); left != nil {
+		if left := leftOut(pools, node); left != nil {
 			out = append(out, *left)
 		}
 	}
-	slices.SortFunc(out, func(a, b LeftOut) int {
-		if a.Node < b.Node {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(out, func(a, b LeftOut) int { return cmp.Compare(a.Node, b.Node) })
 	return out
 }
 
-func leftOut(e *Exporter, node *corev1.Node) *LeftOut {
-	for _, pool := range e.Pools {
-		if !admits(pool.NodeSelector, &corev1.Affinity{NodeAffinity: pool.NodeAffinity}, node) {
+// nodePool is which nodes a pool takes, and which taints it puts up with.
+type nodePool struct {
+	name        string
+	required    nodeaffinity.RequiredNodeAffinity
+	tolerations []corev1.Toleration
+}
+
+func leftOut(pools []nodePool, node *corev1.Node) *LeftOut {
+	for _, pool := range pools {
+		if !admits(pool.required, node) {
 			continue
 		}
 		for _, taint := range node.Spec.Taints {
-			if repels(taint, append(DaemonTolerations(e.HostNetwork), pool.Tolerations...)) {
-				return &LeftOut{Node: node.Name, Pool: pool.Name, Taint: taint.ToString()}
+			if repels(taint, pool.tolerations) {
+				return &LeftOut{Node: node.Name, Pool: pool.name, Taint: taint.ToString()}
 			}
 		}
 		return nil
@@ -54,9 +62,12 @@ func leftOut(e *Exporter, node *corev1.Node) *LeftOut {
 	return &LeftOut{Node: node.Name}
 }
 
-// admits is what the scheduler and the DaemonSet controller ask, by their own code.
-func admits(selector map[string]string, affinity *corev1.Affinity, node *corev1.Node) bool {
-	required := nodeaffinity.NewRequiredNodeAffinity(selector, affinity)
+// required and admits are what the scheduler and the DaemonSet controller ask, by their own code.
+func required(selector map[string]string, affinity *corev1.NodeAffinity) nodeaffinity.RequiredNodeAffinity {
+	return nodeaffinity.NewRequiredNodeAffinity(selector, &corev1.Affinity{NodeAffinity: affinity})
+}
+
+func admits(required nodeaffinity.RequiredNodeAffinity, node *corev1.Node) bool {
 	ok, err := required.Match(node)
 	return ok && err == nil
 }

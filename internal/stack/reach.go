@@ -55,14 +55,15 @@ type Withheld struct {
 
 // reach collects what the targets of a server take, and says which of them it can't have.
 type reach struct {
-	server   *v1alpha1.PrometheusServer
-	allowed  bool
-	bindings []Binding
+	server  *v1alpha1.PrometheusServer
+	allowed bool
+	// bindings are what was granted: a thousand monitors take the same few.
+	bindings map[Binding]bool
 	withheld []Withheld
 }
 
 func newReach(in Inputs) *reach {
-	return &reach{server: in.Server, allowed: MayReach(in.Server.Namespace, in.NamespaceLabels)}
+	return &reach{server: in.Server, bindings: map[Binding]bool{}, allowed: MayReach(in.Server.Namespace, in.NamespaceLabels)}
 }
 
 // MayReach says whether the servers of a namespace may look beyond it.
@@ -81,7 +82,9 @@ func (r *reach) allow(field string, needs ...Binding) bool {
 			return false
 		}
 	}
-	r.bindings = append(r.bindings, needs...)
+	for _, need := range needs {
+		r.bindings[need] = true
+	}
 	return true
 }
 
@@ -96,14 +99,16 @@ func (r *reach) withhold(field string) {
 
 // resolved are the bindings, sorted. What holds everywhere is not bound once more in a namespace.
 func (r *reach) resolved() []Binding {
-	everywhere := func(b Binding) bool {
-		return b.Namespace != "" && slices.Contains(r.bindings, Binding{Role: b.Role, Account: b.Account})
+	var out []Binding
+	for b := range r.bindings {
+		if b.Namespace == "" || !r.bindings[Binding{Role: b.Role, Account: b.Account}] {
+			out = append(out, b)
+		}
 	}
-	out := slices.DeleteFunc(slices.Clone(r.bindings), everywhere)
 	slices.SortFunc(out, func(a, b Binding) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Role, b.Role), cmp.Compare(a.Account, b.Account))
 	})
-	return slices.Compact(out)
+	return out
 }
 
 // BindingName is the name of the binding of a role for a server, wherever it is. The colons, which the name of no namespace

@@ -114,10 +114,13 @@ type ExporterTarget struct {
 // Job is the name of the target's scrape job, by which Prometheus reports on it.
 func (e ExporterTarget) Job() string { return ExporterJob(e.Namespace, e.Name, e.Pool) }
 
+// ExporterJobs begins the names of the scrape jobs of NodeExporters.
+const ExporterJobs = "nodeExporter/"
+
 // ExporterJob is the name of the scrape job of a NodeExporter, or of one of its pools: Prometheus counts by job, so this is
 // how each pool's exporters that are up are known.
 func ExporterJob(namespace, name, pool string) string {
-	job := "nodeExporter/" + namespace + "/" + name
+	job := ExporterJobs + namespace + "/" + name
 	if pool != "" {
 		job += "/" + pool
 	}

@@ -29,9 +29,35 @@ func targets(jobs map[string]*v1alpha1.JobStatus) *v1alpha1.TargetsStatus {
 	slices.SortFunc(out.Jobs, func(a, b v1alpha1.JobStatus) int {
 		return cmp.Or(cmp.Compare(attention(b), attention(a)), cmp.Compare(a.Name, b.Name))
 	})
-	out.Jobs = out.Jobs[:min(len(out.Jobs), maxJobs)]
+	out.Jobs = bounded(out.Jobs)
 	out.Summary = fmt.Sprintf("%d/%d", up, all)
 	return out
+}
+
+// bounded leaves out the last of too many jobs, but those of NodeExporters after all others: their statuses are made from here,
+// and with a thousand monitors none of which is well there would be nothing to make them from.
+func bounded(jobs []v1alpha1.JobStatus) []v1alpha1.JobStatus {
+	if len(jobs) <= maxJobs {
+		return jobs
+	}
+	exporters := func(j v1alpha1.JobStatus) bool { return strings.HasPrefix(j.Name, stack.ExporterJobs) }
+	room := maxJobs
+	for _, j := range jobs {
+		if exporters(j) {
+			room--
+		}
+	}
+	out := make([]v1alpha1.JobStatus, 0, maxJobs)
+	for _, j := range jobs {
+		if !exporters(j) {
+			if room <= 0 {
+				continue
+			}
+			room--
+		}
+		out = append(out, j)
+	}
+	return out[:min(len(out), maxJobs)]
 }
 
 // noTarget begins what is said of a job that has no target.
