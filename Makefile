@@ -149,6 +149,10 @@ test-e2e: testsummary $(CLUSTER) $(IMAGE) ## Hearth on a real cluster, end to en
 localcluster: ## Build the program that runs the local cluster
 	@go -C hack/localcluster build -o ../../bin/localcluster .
 
+.PHONY: kwok
+kwok: ## Build kwok, whose nodes the nodes' bench measures with
+	@go -C tools/kwok build -ldflags "-s -w" -o ../../bin/kwok sigs.k8s.io/kwok/cmd/kwok
+
 .PHONY: testsummary
 testsummary:
 	@go build -o bin/testsummary ./hack/testsummary

@@ -43,14 +43,14 @@ func (c *Cluster) Idle(ctx context.Context, seen *Observer, seconds int) (float6
 	return (after.CPU - before.CPU) / after.At.Sub(before.At).Seconds(), nil
 }
 
-// Print prints what each of so many edits between the two took, beside what the operator takes idle.
-func Print(before, after Costs, idle float64, edits int) {
+// Print prints what each of so many changes between the two took, beside what the operator takes idle.
+func Print(what string, before, after Costs, idle float64, n int) {
 	seconds := after.At.Sub(before.At).Seconds()
-	fmt.Print("\n| for each edit | |\n|---|---|\n")
+	fmt.Printf("\n| for each %s | |\n|---|---|\n", what)
 	fmt.Printf("| operator's CPU, beside the %.1f ms a second that it takes idle | %.1f ms |\n", 1000*idle,
-		1000*(after.CPU-before.CPU-idle*seconds)/float64(edits))
+		1000*(after.CPU-before.CPU-idle*seconds)/float64(n))
 	for _, what := range slices.Sorted(maps.Keys(after.Writes)) {
-		fmt.Printf("| writes: %s | %.2f |\n", what, float64(after.Writes[what]-before.Writes[what])/float64(edits))
+		fmt.Printf("| writes: %s | %.2f |\n", what, float64(after.Writes[what]-before.Writes[what])/float64(n))
 	}
 	fmt.Printf("| operator's resident memory after them | %.0f MB |\n", after.Memory/1e6)
 }

@@ -85,6 +85,8 @@ func (b *bench) measure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	cluster.Print("edit", before, after, b.idleCPU, b.o.changes)
+	cluster.Header()
 	for _, of := range []func(i int) []change{
 		func(i int) []change { return b.createAndDelete(b.o.monitors + i) },
 		func(i int) []change { return b.endpoint(i % b.o.monitors) },
@@ -94,7 +96,6 @@ func (b *bench) measure(ctx context.Context) error {
 			return err
 		}
 	}
-	cluster.Print(before, after, b.idleCPU, b.o.changes)
 	return b.printSizes(ctx)
 }
 

@@ -64,7 +64,7 @@ func (b *bench) measure(ctx context.Context, o options, n int) error {
 			return err
 		}
 	}
-	cluster.Print(before, after, b.idleCPU, o.changes)
+	cluster.Print("edit", before, after, b.idleCPU, o.changes)
 	return nil
 }
 
