@@ -18,7 +18,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="!has(self.mode) || self.mode != 'Agent' || !has(self.prometheusRules)",message="an agent evaluates no rules: leave this out, and select them at the server that the agent writes to",fieldPath=".prometheusRules"
 // +kubebuilder:validation:XValidation:rule="!has(self.mode) || self.mode != 'Agent' || !has(self.alerting)",message="an agent raises no alerts: leave this out, and set it at the server that the agent writes to",fieldPath=".alerting"
 // +kubebuilder:validation:XValidation:rule="!has(self.mode) || self.mode != 'Agent' || !has(self.grafana)",message="an agent answers no queries: leave this out, and set it at the server that the agent writes to",fieldPath=".grafana"
-// +kubebuilder:validation:XValidation:rule="!has(self.mode) || self.mode != 'Agent' || !has(self.retention) || (!has(self.retention.size) && (!has(self.retention.time) || self.retention.time == '15d'))",message="an agent keeps samples only until they are sent, two hours at most: leave this out",fieldPath=".retention"
+// +kubebuilder:validation:XValidation:rule="!has(self.mode) || self.mode != 'Agent' || !has(self.retention) || (!has(self.retention.size) && (!has(self.retention.time) || self.retention.time == '15d'))",message="an agent keeps samples only until they are sent: leave this out",fieldPath=".retention"
 type RemoteWriting struct {
 	// mode: a Server keeps samples, and answers queries and evaluates rules with them; an Agent only sends them to
 	// remoteWrite, and keeps them no longer than that takes.

@@ -131,7 +131,7 @@ func stuckIn(p Pod, namespace string, said *replica.Remote, r *stack.Remote) *ho
 // lateness says what comes of being late.
 func lateness(said *replica.Remote) string {
 	if said.Behind >= logKept {
-		return "; what is older than two hours is lost"
+		return "; what is older than two hours may be lost"
 	}
 	return ""
 }

@@ -41,7 +41,7 @@ var remoteCases = map[string]struct {
 	"fails": {[]stack.Remote{central}, []status.Pod{writer("a", replica.Remote{Name: "central/0", Sent: true, Failing: true})},
 		"False SendingFails: central/0: a cannot send to central-0.monitoring.svc:9090 and tries again: kubectl -n monitoring logs a -c prometheus has the error"},
 	"fails for long": {[]stack.Remote{central}, []status.Pod{writer("a", replica.Remote{Name: "central/0", Failing: true, Behind: 7200})},
-		"False SendingFails: central/0: a cannot send to central-0.monitoring.svc:9090 and tries again; it is 2h or more behind; what is older than two hours is lost: kubectl -n monitoring logs a -c prometheus has the error"},
+		"False SendingFails: central/0: a cannot send to central-0.monitoring.svc:9090 and tries again; it is 2h or more behind; what is older than two hours may be lost: kubectl -n monitoring logs a -c prometheus has the error"},
 	"refused for good": {[]stack.Remote{cloud}, []status.Pod{writer("a", replica.Remote{Name: "cloud", Sent: true, Lost: 1000})},
 		"False SamplesLost: cloud: metrics.example.org refused 1000 or more samples of a for good, or they were too old to be sent, in the last minutes: kubectl -n monitoring logs a -c prometheus has the error"},
 	"behind": {[]stack.Remote{cloud}, []status.Pod{writer("a", replica.Remote{Name: "cloud", Sent: true, Behind: 300, Saturated: true})},

@@ -114,33 +114,48 @@ func (r *remotes) judge(c counters) []replica.Remote {
 
 // look takes what a queue says now.
 func (r *remote) look(name string, c remoteCounts, newest float64, now time.Time) replica.Remote {
-	if c.finished < r.last.finished || c.retried < r.last.retried || c.lost < r.last.lost { // another process or queue, which counts from 0
+	if c.before(r.last) {
 		*r = remote{started: newest, lost: r.lost, lostAt: r.lostAt}
 	}
-	finished, retried, lost := c.finished > r.last.finished, c.retried > r.last.retried, c.lost-r.last.lost
+	r.follow(c, now)
+	r.lose(c.lost-r.last.lost, now)
 	r.last = c
-	if finished {
-		r.retrying = time.Time{}
-	}
-	if retried && !finished && r.retrying.IsZero() {
-		r.retrying = now
-	}
-	if c.pending <= 0 {
-		r.waiting = time.Time{}
-	} else if r.waiting.IsZero() {
-		r.waiting = now
-	}
-	if now.Sub(r.lostAt) > lossStays {
-		r.lost = 0
-	}
-	if lost > 0 {
-		r.lost, r.lostAt = r.lost+lost, now
-	}
 	return replica.Remote{
 		Name: name, Sent: c.finished > 0, Lost: int64(r.lost),
 		Failing:   !r.retrying.IsZero() && now.Sub(r.retrying) >= remotePatience,
 		Behind:    int64(r.behind(newest, now)),
 		Saturated: c.shards > 0 && c.desired > c.shards,
+	}
+}
+
+// before says that the counters are those of another process or queue than the last ones, which counts from 0.
+func (c remoteCounts) before(last remoteCounts) bool {
+	return c.finished < last.finished || c.retried < last.retried || c.lost < last.lost
+}
+
+// follow notes since when requests are repeated and none was finished, and since when something waits.
+func (r *remote) follow(c remoteCounts, now time.Time) {
+	switch finished, retried := c.finished > r.last.finished, c.retried > r.last.retried; {
+	case finished:
+		r.retrying = time.Time{}
+	case retried && r.retrying.IsZero():
+		r.retrying = now
+	}
+	switch {
+	case c.pending <= 0:
+		r.waiting = time.Time{}
+	case r.waiting.IsZero():
+		r.waiting = now
+	}
+}
+
+// lose counts what was lost for as long as it is told of.
+func (r *remote) lose(lost float64, now time.Time) {
+	if now.Sub(r.lostAt) > lossStays {
+		r.lost = 0
+	}
+	if lost > 0 {
+		r.lost, r.lostAt = r.lost+lost, now
 	}
 }
 
