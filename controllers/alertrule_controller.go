@@ -115,7 +115,8 @@ func (r *AlertRuleReconciler) observe(ctx context.Context, ar *v1alpha1.AlertRul
 	for i := range servers.Items {
 		ps := &servers.Items[i]
 		if ps.DeletionTimestamp == nil && stack.SelectsRule(ps, ar, namespaces) {
-			s := r.onServer(ps, ar, verdict)
+			s := r.onServer(ps, ar)
+			r.refusedThere(ps, ar, verdict, &s)
 			r.alertsOn(ps, ar, &s)
 			out.Servers = append(out.Servers, s)
 		}
@@ -130,7 +131,7 @@ func (r *AlertRuleReconciler) observe(ctx context.Context, ar *v1alpha1.AlertRul
 }
 
 // onServer is what a server has of a rule. What it says of an older generation counts for nothing.
-func (r *AlertRuleReconciler) onServer(ps *v1alpha1.PrometheusServer, ar *v1alpha1.AlertRule, verdict Verdict) status.RuleServer {
+func (r *AlertRuleReconciler) onServer(ps *v1alpha1.PrometheusServer, ar *v1alpha1.AlertRule) status.RuleServer {
 	server := client.ObjectKeyFromObject(ps)
 	entry, ok := r.Ledger.Of(server, client.ObjectKeyFromObject(ar))
 	judged := ok && entry.Generation == ar.Generation
@@ -141,13 +142,16 @@ func (r *AlertRuleReconciler) onServer(ps *v1alpha1.PrometheusServer, ar *v1alph
 			return *known
 		}
 	}
-	out := entered(server, entry, judged)
-	if judged && entry.Problem != "" && verdict.Problem == "" {
-		// It is right, and still not what this server takes from a tenant. Nothing else in its status says so.
+	return entered(server, entry, judged)
+}
+
+// refusedThere adds why a rule that is right is still not what this server takes from a tenant. Nothing else in its status says so.
+func (r *AlertRuleReconciler) refusedThere(ps *v1alpha1.PrometheusServer, ar *v1alpha1.AlertRule, verdict Verdict, out *status.RuleServer) {
+	entry, ok := r.Ledger.Of(client.ObjectKeyFromObject(ps), client.ObjectKeyFromObject(ar))
+	if ok && entry.Generation == ar.Generation && entry.Problem != "" && verdict.Problem == "" {
 		first, _, _ := strings.Cut(entry.Problem, "\n")
 		out.Message += ": " + first
 	}
-	return out
 }
 
 // entered is what the ledger's entry says that a server has of a rule. Unless the server has judged this generation, the
