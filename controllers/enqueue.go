@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -18,6 +19,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 )
 
 // sideBySide lets a few objects of a kind be reconciled at once, so that a slow one keeps nobody waiting.
@@ -29,6 +32,25 @@ func selectable() predicate.Predicate { return predicate.LabelChangedPredicate{}
 // specOrSelectable are those that can also change what is made of the selected object.
 func specOrSelectable() predicate.Predicate {
 	return predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, selectable())
+}
+
+// runs are changes of whether there are ready exporters, by pool: from when there are, servers ought to find them.
+func runs() predicate.Predicate {
+	running := func(o client.Object) map[string]bool {
+		out := map[string]bool{}
+		if ne, ok := o.(*v1alpha1.NodeExporter); ok {
+			for _, p := range ne.Status.Pools {
+				out[p.Name] = p.Ready > 0
+			}
+		}
+		return out
+	}
+	return predicate.Funcs{
+		UpdateFunc: func(e event.UpdateEvent) bool { return !maps.Equal(running(e.ObjectOld), running(e.ObjectNew)) },
+		// These are selectable already.
+		CreateFunc: func(event.CreateEvent) bool { return false }, DeleteFunc: func(event.DeleteEvent) bool { return false },
+		GenericFunc: func(event.GenericEvent) bool { return false },
+	}
 }
 
 // noticed is a predicate that tells of what it lets through, before anybody is enqueued for it.

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
@@ -61,6 +62,9 @@ type Monitors struct {
 	// changed and kinds have something in them when there is something to tell, or to look at.
 	changed, kinds chan struct{}
 	announcer      announcer
+	// strayed has something in it when it is to be looked what no server selects; version counts what there is to look at.
+	strayed chan struct{}
+	version atomic.Int64
 
 	mu sync.Mutex
 	// known is true once it is known which kinds are installed.
@@ -95,7 +99,7 @@ func (w *watching) base() *watching { return w }
 // something of PrometheusRules has changed.
 func NewMonitors(client dynamic.Interface, from cache.Cache, verdicts *Verdicts) *Monitors {
 	return &Monitors{client: client, cache: from, verdicts: verdicts, events: make(chan event.GenericEvent, 1),
-		changed: make(chan struct{}, 1), kinds: make(chan struct{}, 1),
+		changed: make(chan struct{}, 1), kinds: make(chan struct{}, 1), strayed: make(chan struct{}, 1),
 		wanted: map[monitors.Kind]bool{}, stores: map[monitors.Kind]foreignStore{}}
 }
 
@@ -317,6 +321,8 @@ func (m *Monitors) tell(ctx context.Context) {
 			return
 		case m.events <- event.GenericEvent{Object: &metav1.PartialObjectMetadata{}}:
 		}
+		m.version.Add(1)
+		poke(m.strayed)
 		select {
 		case <-ctx.Done():
 			return

@@ -3,6 +3,7 @@ package controllers
 import (
 	"fmt"
 	"maps"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -29,6 +30,7 @@ type monitorEntry struct {
 	stack.Monitor
 	uid        types.UID
 	generation int64
+	created    time.Time
 }
 
 // Add is called by the watch.
@@ -100,7 +102,7 @@ func same(a, b monitorEntry) bool {
 // entry is what a monitor becomes. One that was compiled is not compiled again: others write statuses into it. Where its
 // current version can't be, what was before stays.
 func (s *monitorStore) entry(u *unstructured.Unstructured, before monitorEntry, known bool) monitorEntry {
-	out := monitorEntry{uid: u.GetUID(), generation: u.GetGeneration(), Monitor: stack.Monitor{
+	out := monitorEntry{uid: u.GetUID(), generation: u.GetGeneration(), created: u.GetCreationTimestamp().Time, Monitor: stack.Monitor{
 		Kind: s.kind, Namespace: u.GetNamespace(), Name: u.GetName(), Labels: u.GetLabels(),
 		Created: u.GetCreationTimestamp(),
 	}}

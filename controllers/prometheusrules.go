@@ -82,7 +82,7 @@ func (s *ruleStore) packed(o any) (*v1alpha1.AlertRule, error) {
 	}
 	return &v1alpha1.AlertRule{ObjectMeta: metav1.ObjectMeta{
 		Namespace: u.GetNamespace(), Name: u.GetName(), UID: u.GetUID(), Generation: u.GetGeneration(), Labels: u.GetLabels(),
-		ResourceVersion: u.GetResourceVersion(), Annotations: map[string]string{packedSpec: s.packer.deflate(text)},
+		ResourceVersion: u.GetResourceVersion(), CreationTimestamp: u.GetCreationTimestamp(), Annotations: map[string]string{packedSpec: s.packer.deflate(text)},
 	}}, nil
 }
 
@@ -109,6 +109,7 @@ func (s *ruleStore) Add(o any) error {
 func (s *ruleStore) entry(ar *v1alpha1.AlertRule, before *ruleEntry) *ruleEntry {
 	out := &ruleEntry{packed: ar, rule: stack.AlertRule{
 		Namespace: ar.Namespace, Name: ar.Name, UID: string(ar.UID), Generation: ar.Generation, Labels: ar.Labels,
+		Created: ar.CreationTimestamp,
 	}}
 	if before != nil && before.packed == nil && before.rule.UID == out.rule.UID && before.rule.Generation == out.rule.Generation {
 		out.packed, out.rule = nil, before.rule

@@ -53,6 +53,9 @@ type PrometheusServerReconciler struct {
 	memory  memory
 	looked  looked
 	shipped shipped
+	// strays is nil where Monitors is.
+	strays     *strays
+	targetless *targetless
 }
 
 // +kubebuilder:rbac:groups=monitoring.hearth.dev,resources=prometheusservers;nodeexporters;alertrules,verbs=get;list;watch
@@ -104,7 +107,10 @@ func (r *PrometheusServerReconciler) Reconcile(ctx context.Context, req reconcil
 	if observed != nil && observed.Asking {
 		return soon(known.later, err)
 	}
-	r.tell(ctx, req.NamespacedName, observed)
+	r.tell(ctx, ps, observed)
+	if r.strays.wake(); observed != nil {
+		observed.Strays = r.strays.of(req.NamespacedName)
+	}
 	now := status.OfServer(ps, observed, err)
 	if wait := known.arriving.wait(ps, now, time.Now()); wait > 0 && err == nil {
 		return soon(sooner(known.later, wait), nil)
@@ -144,6 +150,9 @@ func (r *PrometheusServerReconciler) reconcile(ctx context.Context, ps *v1alpha1
 	observed, err := r.observe(ctx, s, made)
 	if err != nil {
 		return nil, err
+	}
+	if r.targetless != nil {
+		observed.Awaited = append(observed.Awaited, r.targetless.of(client.ObjectKeyFromObject(ps), s, observed, ps.Status.Targets)...)
 	}
 	r.grafana(ctx, s, observed)
 	if observed.Grafana, err = r.lookers(ctx, ps, s, made, known); err != nil {
@@ -235,10 +244,11 @@ func (r *PrometheusServerReconciler) applier(known *served) *applier {
 }
 
 // tell lets the AlertRules know which of them the server has.
-func (r *PrometheusServerReconciler) tell(ctx context.Context, server types.NamespacedName, o *status.Server) {
+func (r *PrometheusServerReconciler) tell(ctx context.Context, ps *v1alpha1.PrometheusServer, o *status.Server) {
 	if o == nil {
 		return
 	}
+	server := client.ObjectKeyFromObject(ps)
 	r.Ledger.Set(ctx, server, o.Verdicts, o.Revision, o.Loaded())
 	r.Ledger.Refuse(ctx, server, o.Refused())
 	reports := make([]shardReports, max(1, o.Shards))
@@ -248,7 +258,7 @@ func (r *PrometheusServerReconciler) tell(ctx context.Context, server types.Name
 	}
 	r.Alerts.Set(server, reports)
 	if r.Monitors != nil {
-		r.Monitors.announce(r.Events, server, rejections(o))
+		r.Monitors.announce(r.Events, server, remarks(o), remarked(&ps.Status))
 	}
 	if o.Alertmanager != nil {
 		r.Routes.Loaded(ctx, server, o.Alertmanager.Loaded(), o.Alertmanager.NotLoaded())
@@ -263,8 +273,10 @@ func (r *PrometheusServerReconciler) forget(ctx context.Context, server types.Na
 	r.Alerts.Forget(server)
 	r.Routes.Forget(server)
 	if r.Monitors != nil {
-		r.Monitors.announce(r.Events, server, nil)
+		r.Monitors.announcer.forget(server)
+		r.strays.wake()
 	}
+	r.targetless.forget(server)
 }
 
 func (r *PrometheusServerReconciler) writeStatus(ctx context.Context, ps *v1alpha1.PrometheusServer, now v1alpha1.PrometheusServerStatus) error {
@@ -294,7 +306,7 @@ func (r *PrometheusServerReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		WithOptions(sideBySide()).
 		For(&v1alpha1.PrometheusServer{}).
 		Watches(&v1alpha1.PrometheusServer{}, r.referring(), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&v1alpha1.NodeExporter{}, all, builder.WithPredicates(selectable())).
+		Watches(&v1alpha1.NodeExporter{}, all, builder.WithPredicates(predicate.Or[client.Object](selectable(), runs()))).
 		Watches(&v1alpha1.AlertRule{}, ofRule, builder.WithPredicates(noticed(leaving(), r.Verdicts.TouchRule))).
 		WatchesMetadata(&corev1.Namespace{}, all, builder.WithPredicates(noticed(r.Namespaces.changes(), touch))).
 		Watches(&corev1.Pod{}, byLabel(stack.LabelServer)).
@@ -305,8 +317,12 @@ func (r *PrometheusServerReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		WatchesRawSource(source.Channel(r.Verdicts.Events(), ofRule)).
 		WatchesRawSource(source.Channel(r.Replicas.Events(), &handler.EnqueueRequestForObject{})).
 		WatchesRawSource(source.Channel(r.Existing.Events(), &handler.EnqueueRequestForObject{}))
+	r.targetless = newTargetless(r)
+	b = b.WatchesRawSource(source.Channel(r.targetless.news, &handler.EnqueueRequestForObject{}))
 	if r.Monitors != nil {
-		b = b.WatchesRawSource(source.Channel(r.Monitors.Events(), r.monitoring()))
+		r.strays = newStrays(r)
+		b = b.WatchesRawSource(source.Channel(r.Monitors.Events(), r.monitoring())).
+			WatchesRawSource(source.Channel(r.strays.news, &handler.EnqueueRequestForObject{}))
 	}
 	if r.OperatorNews != nil {
 		b = b.WatchesRawSource(source.Channel(r.OperatorNews, all))
@@ -314,7 +330,11 @@ func (r *PrometheusServerReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	for _, typ := range ownedTypes() {
 		b = b.Owns(typ)
 	}
-	return errors.Join(b.Complete(r), r.Existing.SetupWithManager(mgr))
+	err := errors.Join(b.Complete(r), r.Existing.SetupWithManager(mgr), mgr.Add(r.targetless))
+	if r.Monitors != nil {
+		err = errors.Join(err, mgr.Add(r.strays))
+	}
+	return err
 }
 
 // monitoring are the servers that select monitors or PrometheusRules.

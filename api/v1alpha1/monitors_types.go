@@ -42,3 +42,14 @@ type MonitorRejection struct {
 	// message says which field is wrong, and what to do.
 	Message string `json:"message"`
 }
+
+// UnselectedStatus says what no server selects, of the kinds of monitoring.coreos.com that this one selects.
+type UnselectedStatus struct {
+	// count is the number of such objects.
+	Count int32 `json:"count"`
+	// nearest are those of them that it misses by least, and by what; at most 5.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=5
+	Nearest []MonitorRejection `json:"nearest,omitempty"`
+}

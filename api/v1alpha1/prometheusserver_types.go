@@ -239,6 +239,9 @@ type PrometheusServerStatus struct {
 	// monitors says what became of the selected ServiceMonitors and PodMonitors; absent where none are selected.
 	// +optional
 	Monitors *MonitorsStatus `json:"monitors,omitempty"`
+	// unselected says what of monitoring.coreos.com no server selects, and this one comes closest to; absent where there is nothing.
+	// +optional
+	Unselected *UnselectedStatus `json:"unselected,omitempty"`
 	// alerts that are firing and pending; absent while no replica answers.
 	// +optional
 	Alerts *AlertsStatus `json:"alerts,omitempty"`
@@ -313,7 +316,7 @@ type JobStatus struct {
 	Up int32 `json:"up"`
 	// down is the number of targets whose last scrape failed or that have not been scraped yet.
 	Down int32 `json:"down"`
-	// lastError is Prometheus' own text for one of the targets that are down.
+	// lastError is Prometheus' own text for one of the targets that are down, or why there is no target.
 	// +optional
 	LastError string `json:"lastError,omitempty"`
 }
@@ -331,6 +334,11 @@ type RulesStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=20
 	Rejections []Rejection `json:"rejections,omitempty"`
+	// failing are those that are loaded and cannot be evaluated, with Prometheus' own text; at most 10.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=10
+	Failing []Rejection `json:"failing,omitempty"`
 }
 
 // Rejection says why an object's current version is not loaded.

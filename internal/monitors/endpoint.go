@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
@@ -98,6 +99,34 @@ func (c *compiler) jobName(i int) string {
 		return name
 	}
 	return fmt.Sprintf("%s/%d", name, i)
+}
+
+// Origin is what a scrape job was made of.
+type Origin struct {
+	Kind            Kind
+	Namespace, Name string
+	// Endpoint is which one of the monitor's it is.
+	Endpoint int
+}
+
+// OfJob reads the name of a scrape job; ok is false if it is none of a monitor's.
+func OfJob(name string) (o Origin, ok bool) {
+	parts := strings.Split(name, "/")
+	if len(parts) < 3 || len(parts) > 4 || parts[0] == "" {
+		return o, false
+	}
+	o = Origin{Kind: Kind(strings.ToUpper(parts[0][:1]) + parts[0][1:]), Namespace: parts[1], Name: parts[2]}
+	numbered := o.Kind == ServiceMonitorKind || o.Kind == PodMonitorKind
+	if !numbered && o.Kind != ProbeKind && o.Kind != ScrapeConfigKind || numbered != (len(parts) == 4) {
+		return o, false
+	}
+	if numbered {
+		var err error
+		if o.Endpoint, err = strconv.Atoi(parts[3]); err != nil {
+			return o, false
+		}
+	}
+	return o, true
 }
 
 // discovery is where the targets of a monitor come from; the roles are what a selector narrows if Kubernetes selects.

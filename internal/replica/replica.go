@@ -19,7 +19,9 @@ const (
 	// MaxJobError bounds Job.LastError, in bytes.
 	MaxJobError = 512
 	// MaxJobs bounds Report.Jobs.
-	MaxJobs = 1000
+	MaxJobs = 10_000
+	// MaxJobErrors is of how many of them LastError is told.
+	MaxJobErrors = 1000
 	// MaxAlertRules bounds Report.AlertRules.
 	MaxAlertRules = 20_000
 	// MaxRuleError bounds AlertRule.Error, in bytes.
@@ -30,8 +32,13 @@ const (
 	MaxMissing = 256
 	// MaxRulesMissing is of how many AlertRules those are told.
 	MaxRulesMissing = 2000
+	// MaxPrometheusRules bounds Report.PrometheusRules.
+	MaxPrometheusRules = 100
 	// MaxReport bounds what Decode accepts, in bytes.
 	MaxReport = 4 << 20
+
+	// PrometheusRulePrefix begins the name of a rule file of a PrometheusRule: an AlertRule of the same name has one too.
+	PrometheusRulePrefix = "_prometheusrule_"
 
 	// Port is where the reloader serves the report.
 	Port = 9091
@@ -67,11 +74,13 @@ type Report struct {
 	// Firing and Pending count alerts, not alerting rules.
 	Firing  int `json:"firing"`
 	Pending int `json:"pending"`
-	// Jobs are the scrape pools, by name.
+	// Jobs are the scrape pools that have targets, or had some if all had not been dropped, by name.
 	Jobs []Job `json:"jobs,omitempty"`
 	// AlertRules are those that have something to tell, by name: alerts, or evaluations that fail. Of any other there is
 	// nothing of the kind.
 	AlertRules []AlertRule `json:"alertRules,omitempty"`
+	// PrometheusRules are those whose evaluation fails, in the same way.
+	PrometheusRules []AlertRule `json:"prometheusRules,omitempty"`
 	// MetricsKnown is true once it is known which metrics AlertRules lack: a server that was just started has had no time to
 	// scrape them.
 	MetricsKnown bool `json:"metricsKnown,omitempty"`
@@ -133,7 +142,12 @@ type Job struct {
 	Unknown int    `json:"unknown"`
 	// LastError is one example of what is wrong, with its target.
 	LastError string `json:"lastError,omitempty"`
+	// Dropped is, of a job without a target, how many were discovered and dropped by its relabelling, rounded to two digits.
+	Dropped int `json:"dropped,omitempty"`
 }
+
+// Targets is how many the job has.
+func (j Job) Targets() int { return j.Up + j.Down + j.Unknown }
 
 // Storage is how full the server is.
 type Storage struct {
@@ -148,17 +162,28 @@ func (r *Report) Normalize() {
 	r.ReadyReason = Bound(r.ReadyReason, MaxError)
 	r.Storage.HeadSeries = round(r.Storage.HeadSeries)
 	slices.SortFunc(r.Jobs, func(a, b Job) int { return cmp.Compare(a.Name, b.Name) })
-	if len(r.Jobs) > MaxJobs {
-		r.Jobs = r.Jobs[:MaxJobs]
-	}
+	r.normalizeJobs()
 	r.normalizeRules()
-	for i := range r.Jobs {
-		r.Jobs[i].LastError = Bound(r.Jobs[i].LastError, MaxJobError)
-	}
 	r.Secrets, r.Mounted = normalSecrets(r.Secrets), normalSecrets(r.Mounted)
 	r.Remotes = normalRemotes(r.Remotes)
 	r.Alerting = r.Alerting.normal()
 	r.Alertmanager = r.Alertmanager.normal()
+}
+
+// normalizeJobs bounds what is told of jobs.
+func (r *Report) normalizeJobs() {
+	r.Jobs = r.Jobs[:min(len(r.Jobs), MaxJobs)]
+	told := 0
+	for i := range r.Jobs {
+		j := &r.Jobs[i]
+		if j.Dropped = int(round(int64(j.Dropped))); j.LastError == "" {
+			continue
+		}
+		if told++; told > MaxJobErrors {
+			j.LastError = "the server's own page of targets says why"
+		}
+		j.LastError = Bound(j.LastError, MaxJobError)
+	}
 }
 
 // normalizeRules sorts and bounds AlertRules. What is too much to tell in full is told in short.
@@ -166,6 +191,11 @@ func (r *Report) normalizeRules() {
 	slices.SortFunc(r.AlertRules, func(a, b AlertRule) int { return cmp.Compare(a.Name, b.Name) })
 	if len(r.AlertRules) > MaxAlertRules {
 		r.AlertRules = r.AlertRules[:MaxAlertRules]
+	}
+	slices.SortFunc(r.PrometheusRules, func(a, b AlertRule) int { return cmp.Compare(a.Name, b.Name) })
+	r.PrometheusRules = r.PrometheusRules[:min(len(r.PrometheusRules), MaxPrometheusRules)]
+	for i := range r.PrometheusRules {
+		r.PrometheusRules[i].Error = Bound(r.PrometheusRules[i].Error, MaxRuleError)
 	}
 	told, missing := 0, 0
 	for i := range r.AlertRules {
@@ -211,6 +241,7 @@ func Decode(text []byte) (Report, error) {
 func (r Report) Fingerprint() string {
 	r.Jobs, r.AlertRules, r.Secrets = slices.Clone(r.Jobs), slices.Clone(r.AlertRules), slices.Clone(r.Secrets)
 	r.Mounted, r.Remotes = slices.Clone(r.Mounted), slices.Clone(r.Remotes)
+	r.PrometheusRules = slices.Clone(r.PrometheusRules)
 	r.Normalize()
 	// A struct of numbers, booleans and strings always encodes.
 	text, _ := r.Encode()

@@ -16,6 +16,7 @@ import (
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 	"github.com/hearth-monitoring/hearth/internal/bundle"
+	"github.com/hearth-monitoring/hearth/internal/replica"
 )
 
 // maxPath is how many bytes the name of a file can have.
@@ -38,10 +39,10 @@ type File struct {
 // Prometheus takes a * in the last element of a rule file path only.
 func Path(namespace, name string) string { return namespace + "_" + name + ".yaml" }
 
-// PrometheusRulePath is Path for a PrometheusRule: another path than that of any AlertRule, and because nothing is before
-// its first _ the reloader takes it for that of none.
+// PrometheusRulePath is Path for a PrometheusRule: another path than that of any AlertRule, by which the reloader tells them
+// apart.
 func PrometheusRulePath(namespace, name string) string {
-	return "_prometheusrule_" + Path(namespace, name)
+	return replica.PrometheusRulePrefix + Path(namespace, name)
 }
 
 // render is the file and everything that keeps it from being published.

@@ -8,8 +8,8 @@ import (
 // Awaited is a scrape job that was declared and ought to have a target.
 type Awaited struct {
 	Job string
-	// Optional is true where it is no fault to have none.
-	Optional bool
+	// Optional is true where it is no fault to have none, and Idle where nothing runs that could be one.
+	Optional, Idle bool
 	// Why it most likely has none.
 	Why string
 }
@@ -57,6 +57,20 @@ func (s *Stack) Awaited() []Awaited {
 			out = append(out, Awaited{Job: JobServiceEndpoints, Optional: true,
 				Why: `no Service with pods ` + where + ` is annotated prometheus.io/scrape: "true", but for those whose pods are scraped anyway`})
 		}
+	}
+	return out
+}
+
+// Awaited is its job, which ought to have targets from when one of its pods is ready.
+func (e ExporterTarget) Awaited() Awaited {
+	whose := fmt.Sprintf("NodeExporter %s/%s", e.Namespace, e.Name)
+	if e.Pool != "" {
+		whose = fmt.Sprintf("pool %s of %s", e.Pool, whose)
+	}
+	out := Awaited{Job: e.Job(), Idle: !e.Running, Why: "no pod of " + whose + " is ready; its status says why"}
+	if e.Running {
+		out.Why = fmt.Sprintf("pods of %s are ready, and this server has discovered none: Service %s in namespace %s has to have endpoints, and RoleBinding %s lets the server see them",
+			whose, e.Service, e.Namespace, e.Service)
 	}
 	return out
 }

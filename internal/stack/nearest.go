@@ -46,42 +46,54 @@ type wanted struct {
 }
 
 func nearest(servers []v1alpha1.PrometheusServer, w wanted) []string {
-	type miss struct {
-		server   string
-		distance int
-		text     string
-	}
-	var misses []miss
+	var misses []Miss
 	for i := range servers {
-		ps := &servers[i]
-		if ps.DeletionTimestamp != nil {
-			continue
+		if m, missed := w.miss(&servers[i]); missed {
+			misses = append(misses, m)
 		}
-		m := miss{server: ps.Namespace + "/" + ps.Name, distance: selectsNothing,
-			text: fmt.Sprintf("selects no %ss: set %s.selector ({} is all of them)", w.kind, w.path)}
-		if s := w.selector(ps); s != nil && s.Selector != nil {
-			differences := w.differences(s, ps.Namespace)
-			if len(differences) == 0 {
-				continue
-			}
-			m.distance, m.text = len(differences), strings.Join(differences, ", and ")
-		}
-		if ps.Namespace != w.namespace {
-			m.distance = 2*m.distance + 1 // of two that are as near, the one beside the object
-		} else {
-			m.distance *= 2
-		}
-		m.text = "server " + m.server + " " + m.text
-		misses = append(misses, m)
 	}
-	slices.SortFunc(misses, func(a, b miss) int {
-		return cmp.Or(cmp.Compare(a.distance, b.distance), cmp.Compare(a.server, b.server))
+	return nearestTexts(misses)
+}
+
+// Miss is a server that does not select an object, and what keeps it from that.
+type Miss struct {
+	Namespace, Server string
+	// Text goes on from the server's name.
+	Text     string
+	distance int
+}
+
+// nearestTexts sorts the misses and puts the first few into words.
+func nearestTexts(misses []Miss) []string {
+	slices.SortFunc(misses, func(a, b Miss) int {
+		return cmp.Or(cmp.Compare(a.distance, b.distance), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Server, b.Server))
 	})
 	var out []string
 	for _, m := range misses[:min(len(misses), maxMisses)] {
-		out = append(out, m.text)
+		out = append(out, "server "+m.Namespace+"/"+m.Server+" "+m.Text)
 	}
 	return out
+}
+
+// miss is what keeps a server from selecting the object, if anything does.
+func (w wanted) miss(ps *v1alpha1.PrometheusServer) (m Miss, missed bool) {
+	if ps.DeletionTimestamp != nil {
+		return m, false
+	}
+	m = Miss{Namespace: ps.Namespace, Server: ps.Name, distance: selectsNothing,
+		Text: fmt.Sprintf("selects no %ss: set %s.selector ({} is all of them)", w.kind, w.path)}
+	if s := w.selector(ps); s != nil && s.Selector != nil {
+		differences := w.differences(s, ps.Namespace)
+		if len(differences) == 0 {
+			return m, false
+		}
+		m.distance, m.Text = len(differences), strings.Join(differences, ", and ")
+	}
+	m.distance *= 2
+	if ps.Namespace != w.namespace {
+		m.distance++ // of two that are as near, the one beside the object
+	}
+	return m, true
 }
 
 // differences are what would have to change for a selector to take the object.

@@ -109,6 +109,8 @@ type ExporterTarget struct {
 	Service string
 	// Pool whose pods these are, empty if there are no pools.
 	Pool string
+	// Running is true if one of the pods is ready, as far as the exporter's own status says.
+	Running bool
 }
 
 // Job is the name of the target's scrape job, by which Prometheus reports on it.

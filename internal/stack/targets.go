@@ -21,6 +21,9 @@ func exporters(in Inputs, path *field.Path) ([]ExporterTarget, field.ErrorList) 
 		if ne.DeletionTimestamp == nil && selection.Takes(ne.Labels, ne.Namespace, in.NamespaceLabels) {
 			target := ExporterTarget{Namespace: ne.Namespace, Name: ne.Name, Service: ExporterNames(ne.Name).Base}
 			for _, target.Pool = range poolNames(ne) {
+				target.Running = slices.ContainsFunc(ne.Status.Pools, func(p v1alpha1.NodePoolStatus) bool {
+					return p.Name == target.Pool && p.Ready > 0
+				})
 				out = append(out, target)
 			}
 		}

@@ -23,7 +23,7 @@ func monitorsStatus(o Server) *v1alpha1.MonitorsStatus {
 		}
 		if out.Rejected++; len(out.Rejections) < maxRejections {
 			out.Rejections = append(out.Rejections, v1alpha1.MonitorRejection{
-				Kind: string(v.Kind), Namespace: v.Namespace, Name: v.Name, Message: bound(MonitorMessage(v)),
+				Kind: string(v.Kind), Namespace: v.Namespace, Name: v.Name, Message: Bound(MonitorMessage(v)),
 			})
 		}
 	}
@@ -91,4 +91,21 @@ func (o Server) missingSecrets() string {
 		return text
 	}
 	return ""
+}
+
+// maxStrays bounds those that a status names.
+const maxStrays = 5
+
+// unselected says what no server selects and this one comes closest to, nil for nothing.
+func unselected(s *stack.Strays) *v1alpha1.UnselectedStatus {
+	if s.Count == 0 {
+		return nil
+	}
+	out := &v1alpha1.UnselectedStatus{Count: int32(s.Count)}
+	for _, stray := range s.Nearest[:min(len(s.Nearest), maxStrays)] {
+		out.Nearest = append(out.Nearest, v1alpha1.MonitorRejection{
+			Kind: string(stray.Kind), Namespace: stray.Namespace, Name: stray.Name, Message: Bound(stray.Miss),
+		})
+	}
+	return out
 }

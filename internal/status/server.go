@@ -33,6 +33,9 @@ type Server struct {
 	Claims  []Claim
 	// Verdicts are those on the selected AlertRules, and Foreign those on the selected PrometheusRules.
 	Verdicts, Foreign []stack.Verdict
+	// Strays are the objects of monitoring.coreos.com that no server selects, and this one comes closest to; nil while that is
+	// not known.
+	Strays *stack.Strays
 	// Monitors are what became of the selected monitors.
 	Monitors stack.Monitors
 	// Home is the server's namespace, and Account its pods' ServiceAccount in it.
@@ -95,6 +98,9 @@ func OfServer(ps *v1alpha1.PrometheusServer, observed *Server, err error) v1alph
 	out.Ready = fmt.Sprintf("%d/%d", out.ReadyReplicas, o.Replicas)
 	out.Configuration = configuration(o)
 	out.Rules, out.Monitors = rulesStatus(o), monitorsStatus(o)
+	if o.Strays != nil {
+		out.Unselected = unselected(o.Strays)
+	}
 	out.Claimed, out.Storage = claimed(o.Claims), storage(o.Claims)
 	facts(&out, o)
 	out.Alertmanager = alertmanagerStatus(o.Alertmanager)
@@ -156,7 +162,7 @@ func reject(out *v1alpha1.RulesStatus, kind string, verdicts []stack.Verdict) {
 			continue
 		}
 		if out.Rejected++; len(out.Rejections) < maxRejections {
-			out.Rejections = append(out.Rejections, v1alpha1.Rejection{Kind: kind, Namespace: v.Namespace, Name: v.Name, Message: bound(RuleMessage(v))})
+			out.Rejections = append(out.Rejections, v1alpha1.Rejection{Kind: kind, Namespace: v.Namespace, Name: v.Name, Message: Bound(RuleMessage(v))})
 		}
 	}
 }

@@ -17,6 +17,8 @@ const (
 	maxJobs       = 100
 	maxJobsNamed  = 3
 	maxRulesNamed = 3
+	// maxRulesFailing bounds RulesStatus.Failing.
+	maxRulesFailing = 10
 )
 
 // facts are what the replicas that are ready say about themselves. While none is, there is nothing to be said about
@@ -30,6 +32,9 @@ func facts(out *v1alpha1.PrometheusServerStatus, o Server) {
 		for _, r := range shards[number] {
 			out.Version = r.Version
 			for _, j := range r.Jobs {
+				if j.Targets() == 0 {
+					continue
+				}
 				worst(ofShard, v1alpha1.JobStatus{Name: j.Name, Up: int32(j.Up), Down: int32(j.Down + j.Unknown), LastError: j.LastError})
 			}
 		}
@@ -41,6 +46,7 @@ func facts(out *v1alpha1.PrometheusServerStatus, o Server) {
 	if len(shards) > 0 {
 		missing(jobs, o)
 		out.Targets = targets(jobs)
+		out.Rules.Failing = failing(o.Pods)
 	}
 }
 
@@ -56,6 +62,32 @@ func alerts(out *v1alpha1.PrometheusServerStatus, shard []*replica.Report) {
 		firing, pending = max(firing, said.Firing), max(pending, said.Pending)
 	}
 	out.Alerts.Firing, out.Alerts.Pending = out.Alerts.Firing+int32(firing), out.Alerts.Pending+int32(pending)
+}
+
+// failing are the objects with rules that a replica cannot evaluate, those of one kind and then those of the other.
+func failing(pods []Pod) []v1alpha1.Rejection {
+	var out []v1alpha1.Rejection
+	seen := map[string]bool{}
+	add := func(kind string, rules []replica.AlertRule) {
+		for _, r := range rules {
+			namespace, name, _ := strings.Cut(r.Name, "/")
+			if id := kind + " " + r.Name; r.Error != "" && !seen[id] && len(out) < maxRulesFailing {
+				seen[id] = true
+				out = append(out, v1alpha1.Rejection{Kind: kind, Namespace: namespace, Name: name, Message: Bound(r.Error)})
+			}
+		}
+	}
+	for _, p := range pods {
+		if p.Report != nil && p.Report.Ready {
+			add(kindAlertRule, p.Report.AlertRules)
+		}
+	}
+	for _, p := range pods {
+		if p.Report != nil && p.Report.Ready {
+			add(kindPrometheusRule, p.Report.PrometheusRules)
+		}
+	}
+	return out
 }
 
 func loadedCondition(ps *v1alpha1.PrometheusServer, o Server) metav1.Condition {

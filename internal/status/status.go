@@ -83,15 +83,15 @@ func condition(kind string, is bool, reason, message string) metav1.Condition {
 	if is {
 		status = metav1.ConditionTrue
 	}
-	return metav1.Condition{Type: kind, Status: status, Reason: reason, Message: bound(message)}
+	return metav1.Condition{Type: kind, Status: status, Reason: reason, Message: Bound(message)}
 }
 
 func unknown(kind, message string) metav1.Condition {
-	return metav1.Condition{Type: kind, Status: metav1.ConditionUnknown, Reason: v1alpha1.ReasonUnknown, Message: bound(message)}
+	return metav1.Condition{Type: kind, Status: metav1.ConditionUnknown, Reason: v1alpha1.ReasonUnknown, Message: Bound(message)}
 }
 
-// bound cuts a message between characters.
-func bound(message string) string {
+// Bound cuts a message between characters.
+func Bound(message string) string {
 	if len(message) <= maxMessage {
 		return message
 	}

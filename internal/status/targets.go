@@ -60,8 +60,20 @@ func bounded(jobs []v1alpha1.JobStatus) []v1alpha1.JobStatus {
 	return out[:min(len(out), maxJobs)]
 }
 
-// noTarget begins what is said of a job that has no target.
-const noTarget = "no target found: "
+// What is said of a job that has no target begins with one of these; with the second where nothing runs that could be one.
+const (
+	noTarget    = "no target found: "
+	noTargetYet = "no target yet: "
+)
+
+// NoTarget reads what the status says of a job that has no target, where it does.
+func NoTarget(j v1alpha1.JobStatus) (stack.Awaited, bool) {
+	if why, ok := strings.CutPrefix(j.LastError, noTargetYet); ok {
+		return stack.Awaited{Job: j.Name, Why: why, Idle: true}, j.Up+j.Down == 0
+	}
+	why, ok := strings.CutPrefix(j.LastError, noTarget)
+	return stack.Awaited{Job: j.Name, Why: why}, ok && j.Up+j.Down == 0
+}
 
 // missing adds the jobs that ought to have a target and have none in a server that has loaded what is published. Prometheus
 // itself does not speak of them.
@@ -71,7 +83,11 @@ func missing(jobs map[string]*v1alpha1.JobStatus, o Server) {
 	}
 	for _, a := range o.Awaited {
 		if _, ok := jobs[a.Job]; !ok {
-			jobs[a.Job] = &v1alpha1.JobStatus{Name: a.Job, LastError: noTarget + a.Why}
+			text := noTarget
+			if a.Idle {
+				text = noTargetYet
+			}
+			jobs[a.Job] = &v1alpha1.JobStatus{Name: a.Job, LastError: Bound(text + a.Why)}
 		}
 	}
 }
@@ -118,6 +134,9 @@ func targetsCondition(t *v1alpha1.TargetsStatus, o Server) metav1.Condition {
 	case len(t.Jobs) == 0:
 		return unknown(kind, "no target is known before the server has loaded what is published")
 	}
+	if more := len(notes) - maxJobsNamed; more > 0 {
+		notes = append(notes[:maxJobsNamed], fmt.Sprintf("and %s more", count(more, "job")))
+	}
 	return condition(kind, true, v1alpha1.ReasonAllUp, strings.Join(append([]string{t.Summary + " targets are up"}, notes...), "; "))
 }
 
@@ -131,9 +150,9 @@ func troubles(jobs []v1alpha1.JobStatus, o Server) (down, none, notes []string) 
 		switch {
 		case j.Down > 0:
 			down = append(down, fmt.Sprintf("%s: %d of %d down: %s", j.Name, j.Down, j.Up+j.Down, hinted(j.Name, firstText(j.LastError, "not scraped yet"))))
-		case !strings.HasPrefix(j.LastError, noTarget):
-		case optional[j.Name]:
+		case strings.HasPrefix(j.LastError, noTargetYet), strings.HasPrefix(j.LastError, noTarget) && optional[j.Name]:
 			notes = append(notes, j.Name+": "+j.LastError)
+		case !strings.HasPrefix(j.LastError, noTarget):
 		default:
 			none = append(none, j.Name+": "+j.LastError)
 		}

@@ -14,6 +14,7 @@ import (
 // TestTargetsThatAreNotThere: a job without a target is none that Prometheus speaks of, so it is up to us to.
 func TestTargetsThatAreNotThere(t *testing.T) {
 	awaited := []stack.Awaited{{Job: "kubelet", Why: "there is no node"}, {Job: "kubernetes-pods", Optional: true, Why: "no pod is annotated"}}
+	awaited = append(awaited, stack.Awaited{Job: "serviceMonitor/a/b/0", Idle: true, Why: "it is scaled down"})
 	up := replica.Job{Name: "prometheus", Up: 1}
 	for name, c := range map[string]struct {
 		jobs     []replica.Job
@@ -26,7 +27,10 @@ func TestTargetsThatAreNotThere(t *testing.T) {
 	}{
 		"none of a job": {[]replica.Job{up}, 7, nil, metav1.ConditionFalse, v1alpha1.ReasonNoTargets, []string{"kubelet: no target found: there is no node"}, "annotated"},
 		"none where none is needed": {[]replica.Job{up, {Name: "kubelet", Up: 1}}, 7, nil, metav1.ConditionTrue, v1alpha1.ReasonAllUp,
-			[]string{"2/2 targets are up", "kubernetes-pods: no target found: no pod is annotated"}, "kubelet"},
+			[]string{"2/2 targets are up", "kubernetes-pods: no target found: no pod is annotated",
+				"serviceMonitor/a/b/0: no target yet: it is scaled down"}, "kubelet"},
+		"what was dropped is no target": {[]replica.Job{up, {Name: "kubelet", Dropped: 5}}, 7, nil, metav1.ConditionFalse, v1alpha1.ReasonNoTargets,
+			[]string{"kubelet: no target found: there is no node"}, "annotated"},
 		"nothing yet":    {nil, 6, nil, metav1.ConditionUnknown, "", []string{"before the server has loaded"}, "up"},
 		"not loaded yet": {[]replica.Job{up}, 6, nil, metav1.ConditionTrue, v1alpha1.ReasonAllUp, []string{"1/1"}, "no target"},
 		"down and none": {[]replica.Job{{Name: "apiserver", Down: 1, LastError: "refused"}}, 7, nil, metav1.ConditionFalse, v1alpha1.ReasonTargetsDown,

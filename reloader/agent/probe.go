@@ -78,7 +78,7 @@ func (a *Agent) askFacts(ctx context.Context) {
 	}
 	a.board.Update(func(r *replica.Report) {
 		r.Version, r.Rules, r.Firing, r.Pending = f.Version, f.Rules, f.Firing, f.Pending
-		r.Jobs, r.AlertRules, r.Storage.HeadSeries = f.Jobs, f.AlertRules, f.HeadSeries
+		r.Jobs, r.AlertRules, r.PrometheusRules, r.Storage.HeadSeries = f.Jobs, f.AlertRules, f.PrometheusRules, f.HeadSeries
 		r.MetricsKnown = f.MetricsKnown
 		r.Alerting, r.Alertmanager, r.Remotes = f.Alerting, f.Alertmanager, f.Remotes
 	})

@@ -56,6 +56,7 @@ func (b *Board) current() (replica.Report, string, <-chan struct{}) {
 	// Updates replace lists or sort them in place; a reader gets its own.
 	r.Jobs = append([]replica.Job(nil), r.Jobs...)
 	r.AlertRules = append([]replica.AlertRule(nil), r.AlertRules...)
+	r.PrometheusRules = append([]replica.AlertRule(nil), r.PrometheusRules...)
 	r.Secrets = append([]replica.Secret(nil), r.Secrets...)
 	r.Mounted = append([]replica.Secret(nil), r.Mounted...)
 	r.Remotes = append([]replica.Remote(nil), r.Remotes...)

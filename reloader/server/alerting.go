@@ -65,13 +65,19 @@ type counters struct {
 	// remotes are the queues of samples to be sent, by name, and newest is the time of the newest sample there is.
 	remotes map[string]*remoteCounts
 	newest  float64
+	// discovered targets, by job.
+	discovered map[string]int
+}
+
+func newCounters() counters {
+	return counters{failures: map[string]float64{}, sent: map[string]float64{}, failed: map[string]float64{}, discovered: map[string]int{}, remotes: map[string]*remoteCounts{}}
 }
 
 // counted are the names of the metrics that are read: with ten thousand groups of rules, all of them are a hundred thousand
 // lines.
 func counted() []string {
 	out := []string{"prometheus_rule_group_rules", failuresMetric, "prometheus_notifications_sent_total", "prometheus_notifications_errors_total",
-		headMetric, agentHeadMetric, "prometheus_notifications_alertmanagers_discovered", newestMetric}
+		headMetric, agentHeadMetric, "prometheus_notifications_alertmanagers_discovered", newestMetric, discoveredMetric}
 	for name := range remoteMetrics() {
 		out = append(out, remotePrefix+name)
 	}
@@ -95,6 +101,10 @@ func (c *counters) metric(line string, f *Facts) {
 	case failuresMetric:
 		if n := sampleValue(line); n > 0 {
 			c.failures[labelsOf(rest)["rule_group"]] = n
+		}
+	case discoveredMetric:
+		if labels := labelsOf(rest); labels["name"] == "scrape" {
+			c.discovered[labels["config"]] = int(sampleValue(line))
 		}
 	case "prometheus_notifications_sent_total":
 		c.sent[labelsOf(rest)["alertmanager"]] = sampleValue(line)

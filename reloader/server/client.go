@@ -24,6 +24,8 @@ type Facts struct {
 	Firing, Pending int
 	Jobs            []replica.Job
 	AlertRules      []replica.AlertRule
+	// PrometheusRules are those whose evaluation fails.
+	PrometheusRules []replica.AlertRule
 	HeadSeries      int64
 	// MetricsKnown is true once it is known which metrics AlertRules lack.
 	MetricsKnown bool

@@ -174,7 +174,11 @@ func (m *missing) files(each func(rule string, n bundle.Needs)) error {
 			return err
 		}
 		if n := bundle.NeedsOf(line); len(n.Rules) > 0 || len(n.Records) > 0 {
-			each(ruleOfGroup(e.Name()), n)
+			rule, foreign := ruleOfGroup(e.Name())
+			if foreign {
+				rule = "" // whom to tell of them there is not
+			}
+			each(rule, n)
 		}
 	}
 	return nil

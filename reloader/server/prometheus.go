@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -75,7 +74,7 @@ func (p Prometheus) Facts(ctx context.Context) (Facts, error) {
 		if err != nil {
 			return Facts{}, err
 		}
-		f.Remotes = p.remotes.judge(counted)
+		f.Remotes, f.Jobs = p.remotes.judge(counted), withDropped(f.Jobs, counted.discovered)
 		return f, nil
 	}
 	if err := p.alertsAndRules(ctx, &f, scrape); err != nil {
@@ -96,8 +95,9 @@ func (p Prometheus) alertsAndRules(ctx context.Context, f *Facts, scrape time.Du
 		return err
 	}
 	f.Remotes = p.remotes.judge(counted)
+	f.Jobs = withDropped(f.Jobs, counted.discovered)
 	p.sending.judge(counted, f.Alerting)
-	if err := p.look(ctx, counted.failures, rules); err != nil {
+	if f.PrometheusRules, err = p.look(ctx, counted.failures, rules); err != nil {
 		return err
 	}
 	f.MetricsKnown = p.lacking(ctx, scrape, rules)
@@ -119,80 +119,6 @@ func (p Prometheus) data(ctx context.Context, path string, into any) error {
 	}
 	return nil
 }
-
-type target struct {
-	ScrapePool string
-	ScrapeURL  string
-	Health     string
-	LastError  string
-
-	ScrapeInterval string
-}
-
-// jobs are the scrape pools, and the longest time between two scrapes of a target.
-func (p Prometheus) jobs(ctx context.Context) ([]replica.Job, time.Duration, error) {
-	body, err := p.get(ctx, "api/v1/targets", url.Values{"state": {"active"}}, maxList)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer body.Close()
-	var longest time.Duration
-	jobs := map[string]*replica.Job{}
-	example := map[string]string{}
-	err = eachElement(body, "activeTargets", func(t target) {
-		j := jobs[t.ScrapePool]
-		if j == nil {
-			j = &replica.Job{Name: t.ScrapePool}
-			jobs[t.ScrapePool] = j
-		}
-		// Prometheus writes it in units that both sides know; one that it wouldn't is left out.
-		if interval, err := time.ParseDuration(t.ScrapeInterval); err == nil {
-			longest = max(longest, interval)
-		}
-		switch t.Health {
-		case "up":
-			j.Up++
-		case "down":
-			j.Down++
-		default:
-			j.Unknown++
-		}
-		// The first by address, so that the example stays the same while it is true.
-		if seen, ok := example[j.Name]; t.LastError != "" && (!ok || t.ScrapeURL < seen) {
-			example[j.Name] = t.ScrapeURL
-			j.LastError = targetError(t)
-		}
-	})
-	if err != nil {
-		return nil, 0, fmt.Errorf("targets: %w", err)
-	}
-	list := make([]replica.Job, 0, len(jobs))
-	for _, j := range jobs {
-		list = append(list, *j)
-	}
-	slices.SortFunc(list, func(a, b replica.Job) int { return cmp.Compare(a.Name, b.Name) })
-	return list, longest, nil
-}
-
-// targetError names the target without what its address may carry in secret: parameters and a user.
-func targetError(t target) string {
-	address := "(an address that cannot be read)"
-	if u, err := url.Parse(t.ScrapeURL); err == nil {
-		u.User, u.RawQuery, u.Fragment = nil, "", ""
-		address = u.String()
-	}
-	text := strings.ReplaceAll(t.LastError, t.ScrapeURL, address)
-	return address + ": " + withoutSourcePort(quotedQuery.ReplaceAllString(text, "$1"))
-}
-
-// Compiled once and never changed.
-var (
-	sourcePort  = regexp.MustCompile(`(read|write|dial) (tcp|udp) (\S+):\d+->`)
-	quotedQuery = regexp.MustCompile(`("https?://[^"?]*)\?[^"]*`)
-)
-
-// withoutSourcePort drops the one part of a network error that differs each time, so that the same trouble reads the same.
-func withoutSourcePort(text string) string { return sourcePort.ReplaceAllString(text, "$1 $2 $3->") }
 
 // alert is what is read of an alert: its state, and the AlertRule that it is of, which the operator puts on it as a label.
 type alert struct {
@@ -243,7 +169,7 @@ func (p Prometheus) metrics(ctx context.Context, f *Facts) (counters, error) {
 		return counters{}, err
 	}
 	defer body.Close()
-	c := counters{failures: map[string]float64{}, sent: map[string]float64{}, failed: map[string]float64{}, remotes: map[string]*remoteCounts{}}
+	c := newCounters()
 	lines := bufio.NewReaderSize(body, 64<<10)
 	for {
 		line, err := lines.ReadSlice('\n')

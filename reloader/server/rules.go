@@ -44,8 +44,9 @@ func newEvaluation() *evaluation {
 	return &evaluation{counted: map[string]float64{}, failing: map[string]failure{}}
 }
 
-// look takes the counters, asks for what became of the groups that fail, and adds their errors to the AlertRules.
-func (p Prometheus) look(ctx context.Context, counters map[string]float64, into map[string]*replica.AlertRule) error {
+// look takes the counters, asks for what became of the groups that fail, and adds their errors to the AlertRules. Those of
+// PrometheusRules it returns.
+func (p Prometheus) look(ctx context.Context, counters map[string]float64, into map[string]*replica.AlertRule) ([]replica.AlertRule, error) {
 	e := p.evaluation
 	e.round++
 	for group, n := range counters {
@@ -59,18 +60,33 @@ func (p Prometheus) look(ctx context.Context, counters map[string]float64, into 
 	for _, group := range e.turn() {
 		text, err := p.groupError(ctx, group)
 		if err != nil {
-			return fmt.Errorf("rules: %w", err)
+			return nil, fmt.Errorf("rules: %w", err)
 		}
 		e.answered(group, text, time.Now())
 	}
+	return e.told(into), nil
+}
+
+// told adds the errors to the AlertRules, and returns the PrometheusRules that have some.
+func (e *evaluation) told(into map[string]*replica.AlertRule) []replica.AlertRule {
+	foreign := map[string]*replica.AlertRule{}
 	for _, group := range slices.Sorted(maps.Keys(e.failing)) {
-		if rule, text := ruleOfGroup(group), e.failing[group].text; rule != "" && text != "" {
-			if entry := entryOf(into, rule); entry.Error == "" {
+		rule, isForeign := ruleOfGroup(group)
+		among := into
+		if isForeign {
+			among = foreign
+		}
+		if text := e.failing[group].text; rule != "" && text != "" {
+			if entry := entryOf(among, rule); entry.Error == "" {
 				entry.Error = text
 			}
 		}
 	}
-	return nil
+	var out []replica.AlertRule
+	for _, name := range slices.Sorted(maps.Keys(foreign)) {
+		out = append(out, *foreign[name])
+	}
+	return out
 }
 
 // turn are the groups to be asked now: those that waited longest.
@@ -118,14 +134,15 @@ func (p Prometheus) groupError(ctx context.Context, group string) (string, error
 }
 
 // ruleOfGroup is the AlertRule that a group is of, empty if it is of none: a group is named after its file, which is named
-// after the AlertRule.
-func ruleOfGroup(group string) string {
+// after the AlertRule. Foreign is true if it is a PrometheusRule.
+func ruleOfGroup(group string) (rule string, foreign bool) {
 	file, _, _ := strings.Cut(group, ";")
-	namespace, name, ok := strings.Cut(strings.TrimSuffix(path.Base(file), ".yaml"), "_")
+	base, foreign := strings.CutPrefix(path.Base(file), replica.PrometheusRulePrefix)
+	namespace, name, ok := strings.Cut(strings.TrimSuffix(base, ".yaml"), "_")
 	if !ok || namespace == "" {
-		return ""
+		return "", foreign
 	}
-	return namespace + "/" + name
+	return namespace + "/" + name, foreign
 }
 
 func entryOf(rules map[string]*replica.AlertRule, name string) *replica.AlertRule {

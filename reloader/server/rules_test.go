@@ -102,6 +102,25 @@ func TestEvaluationErrors(t *testing.T) {
 	look(1, both)
 }
 
+// A PrometheusRule of the same name as an AlertRule is another object.
+func TestEvaluationErrorsOfPrometheusRules(t *testing.T) {
+	group := rulesDir + replica.PrometheusRulePrefix + "team_a.yaml;g"
+	e := &evaluator{failures: map[string]int{group: 1}, errors: map[string]string{group: "boom"}}
+	s := httptest.NewServer(e)
+	defer s.Close()
+	f, err := client(t, s.URL, server.Identity{}).Facts(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []replica.AlertRule{{Name: "team/a", Error: "spec.groups[g].rules[1] (Second): boom"}}
+	if diff := cmp.Diff(want, f.PrometheusRules); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]replica.AlertRule{{Name: "team/a", Firing: 1}}, f.AlertRules); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestEvaluationErrorsOfManyGroups(t *testing.T) {
 	e := &evaluator{failures: map[string]int{}, errors: map[string]string{}}
 	for i := range 50 {

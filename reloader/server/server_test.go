@@ -58,6 +58,10 @@ func TestFacts(t *testing.T) {
 		"GET /metrics": "# HELP x y\nprometheus_rule_group_rules{rule_group=\"a b;c\"} 3\nprometheus_rule_group_rules{rule_group=\"d\"} 4\n" +
 			"prometheus_rule_group_rules{rule_group=\"/etc/prometheus/config/current/watchdog.yaml;hearth\"} 1\n" +
 			"prometheus_notifications_alertmanagers_discovered 2\n" +
+			"prometheus_sd_discovered_targets{config=\"node\",name=\"scrape\"} 3\n" +
+			"prometheus_sd_discovered_targets{config=\"all/dropped\",name=\"scrape\"} 12\n" +
+			"prometheus_sd_discovered_targets{config=\"none\",name=\"scrape\"} 0\n" +
+			"prometheus_sd_discovered_targets{config=\"config-0\",name=\"notify\"} 1\n" +
 			"prometheus_notifications_sent_total{alertmanager=\"http://am-0:9093/api/v2/alerts\"} 7\n" +
 			"prometheus_notifications_errors_total{alertmanager=\"http://am-0:9093/api/v2/alerts\"} 1\n" +
 			"prometheus_notifications_sent_total{alertmanager=\"http://ada:pw@am-1:9093/api/v2/alerts\"} 0\n" +
@@ -80,7 +84,7 @@ func TestFacts(t *testing.T) {
 		Version: "3.15.0", Rules: 7, Firing: 3, Pending: 1, HeadSeries: 1234500,
 		Alerting:   &replica.Alerting{Watchdog: true, Alertmanagers: 2, Unreachable: []string{"am-1:9093"}},
 		AlertRules: []replica.AlertRule{{Name: "team/a", Firing: 1}, {Name: "team/b", Firing: 1, Pending: 1}},
-		Jobs:       []replica.Job{{Name: "a", Unknown: 1}, {Name: "node", Up: 1, Down: 2, LastError: `http://10.0.0.2:9100/metrics: later`}},
+		Jobs:       []replica.Job{{Name: "a", Unknown: 1}, {Name: "all/dropped", Dropped: 12}, {Name: "node", Up: 1, Down: 2, LastError: `http://10.0.0.2:9100/metrics: later`}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("facts (-want +got):\n%s", diff)
