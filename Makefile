@@ -57,10 +57,11 @@ uninstall: $(CLUSTER) ## Remove the operator and the kinds, unless objects of th
 ##@ Change it
 
 .PHONY: build
-build: ## Build the three binaries into bin/
+build: ## Build the three binaries and kubectl's plugin into bin/
 	go build -ldflags "$(LDFLAGS)" -o bin/hearth .
 	go build -ldflags "$(LDFLAGS)" -o bin/node_exporter ./exporter
 	go build -ldflags "$(LDFLAGS)" -o bin/reloader ./reloader
+	go build -ldflags "$(LDFLAGS)" -o bin/kubectl-hearth ./kubectl-hearth
 
 .PHONY: generate
 generate: ## Generate deep copies, CRDs, the operator's role and dist/install.yaml
@@ -100,7 +101,7 @@ test: testsummary ## Run every test; the last line counts them
 
 .PHONY: test-unit
 test-unit: testsummary ## Unit and golden tests: everything that needs no API server
-	@$(call gotest,unit) -timeout 10m $$(go list ./... | grep -v -e /controllers -e /test/e2e -e /test/conformance -e /test/rules -e /test/monitors)
+	@$(call gotest,unit) -timeout 10m $$(go list ./... | grep -v -e /controllers -e /test/e2e -e /test/conformance -e /test/rules -e /test/monitors -e /test/adopt)
 
 .PHONY: test-conformance
 test-conformance: testsummary ## The exporter against node_exporter: its fixtures and golden output, and live on this host
@@ -114,7 +115,7 @@ test-rules: testsummary localcluster ## Checks and unit tests of rules: the same
 .PHONY: test-apiserver
 test-apiserver: testsummary localcluster ## The controllers, and what monitors discover, against a real API server and etcd
 	@bin/localcluster build kube
-	@KUBEBUILDER_ASSETS=$(CURDIR)/bin/kube $(call gotest,apiserver) -count=1 -timeout 15m ./controllers/... ./test/monitors
+	@KUBEBUILDER_ASSETS=$(CURDIR)/bin/kube $(call gotest,apiserver) -count=1 -timeout 15m ./controllers/... ./test/monitors ./test/adopt
 
 .PHONY: record-monitors
 record-monitors: localcluster ## Record what prometheus-operator generates for the cases of test/monitors, and our targets

@@ -7,9 +7,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 	toolscache "k8s.io/client-go/tools/cache"
 
 	"github.com/hearth-monitoring/hearth/internal/monitors"
@@ -111,34 +109,10 @@ func (s *monitorStore) entry(u *unstructured.Unstructured, before monitorEntry, 
 		out.Compiled, out.Problem = before.Compiled, before.Problem
 		return out
 	}
-	compiled, problem := compile(s.kind, u)
+	compiled, problem := monitors.Compile(s.kind, u.Object)
 	out.Compiled, out.Problem = compiled, problem
 	if problem != "" && known {
 		out.Compiled = before.Compiled
 	}
 	return out
-}
-
-func compile(kind monitors.Kind, u *unstructured.Unstructured) (*monitors.Compiled, string) {
-	switch kind {
-	case monitors.PodMonitorKind:
-		return compiled(u, monitors.OfPodMonitor)
-	case monitors.ProbeKind:
-		return compiled(u, monitors.OfProbe)
-	case monitors.ScrapeConfigKind:
-		return compiled(u, monitors.OfScrapeConfig)
-	}
-	return compiled(u, monitors.OfServiceMonitor)
-}
-
-func compiled[T any](u *unstructured.Unstructured, of func(*T) (*monitors.Compiled, field.ErrorList)) (*monitors.Compiled, string) {
-	typed := new(T)
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, typed); err != nil {
-		return nil, err.Error()
-	}
-	out, errs := of(typed)
-	if len(errs) > 0 {
-		return nil, errs.ToAggregate().Error()
-	}
-	return out, ""
 }

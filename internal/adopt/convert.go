@@ -1,0 +1,148 @@
+package adopt
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/ptr"
+
+	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+)
+
+// What becomes of a field.
+const (
+	Same    = "same"    // it means the same in the PrometheusServer
+	Changed = "changed" // the PrometheusServer says something else
+	None    = "none"    // there is no counterpart
+)
+
+// Field is one that is set, and what becomes of it.
+type Field struct {
+	Path    string
+	Verdict string
+	// Becomes is the field of the PrometheusServer, if there is one.
+	Becomes string
+	Note    string
+}
+
+// conversion makes a PrometheusServer of a Prometheus.
+type conversion struct {
+	theirs *monitoringv1.Prometheus
+	server *v1alpha1.PrometheusServer
+	fields []Field
+}
+
+// convert looks at every field that is set, so that none is lost without a word.
+func convert(object map[string]any) (*conversion, error) {
+	c := &conversion{theirs: &monitoringv1.Prometheus{}}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object, c.theirs); err != nil {
+		return nil, fmt.Errorf("read a Prometheus: %w", err)
+	}
+	c.server = &v1alpha1.PrometheusServer{
+		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "PrometheusServer"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: c.theirs.Namespace},
+	}
+	c.defaults()
+	spec, _ := object["spec"].(map[string]any)
+	known := fields()
+	for _, name := range slices.Sorted(maps.Keys(spec)) {
+		if unset(spec[name]) {
+			continue
+		}
+		f := Field{Path: "spec." + name, Verdict: None, Note: "no counterpart"}
+		if take, ok := known[name]; ok {
+			f.Verdict, f.Becomes, f.Note = take(c)
+		}
+		c.fields = append(c.fields, f)
+	}
+	c.left(spec)
+	return c, nil
+}
+
+// unset says that a value says nothing, however deep.
+func unset(value any) bool {
+	switch v := value.(type) {
+	case nil:
+		return true
+	case bool:
+		return !v
+	case string:
+		return v == ""
+	case []any:
+		return len(v) == 0
+	case map[string]any:
+		// A label selector that is empty selects everything, and has a handler.
+		return false
+	}
+	return false
+}
+
+// defaults are what both operators have where nothing is set.
+func (c *conversion) defaults() {
+	c.server.Spec.ScrapeInterval, c.server.Spec.EvaluationInterval = "30s", "30s"
+	c.server.Spec.Replicas = ptr.To(int32(1))
+	c.server.Spec.Retention.Time = "24h"
+	c.server.Spec.Storage.Size = resource.MustParse("10Gi")
+	c.server.Spec.Storage.WhenDeleted = v1alpha1.ClaimRetain
+	c.server.Spec.Service = v1alpha1.Service{Type: corev1.ServiceTypeClusterIP, Port: 9090}
+}
+
+// left says what differs although, or because, nothing is set.
+func (c *conversion) left(spec map[string]any) {
+	say := func(path, becomes, note string) {
+		c.fields = append(c.fields, Field{Path: path, Verdict: Changed, Becomes: becomes, Note: note})
+	}
+	if spec["retention"] == nil && spec["retentionSize"] == nil {
+		c.fields = append(c.fields, Field{Path: "spec.retention", Verdict: Same, Becomes: "spec.retention.time", Note: "not set, which is 24h to prometheus-operator"})
+	}
+	if spec["storage"] == nil {
+		say("spec.storage", "spec.storage.size", "not set, so samples are lost with the pod; a PrometheusServer always has a claim")
+	}
+	if spec["externalLabels"] == nil {
+		say("spec.externalLabels", "spec.externalLabels", c.externalNote())
+	}
+	if spec["alerting"] == nil && (spec["additionalAlertManagerConfigs"] != nil) {
+		say("spec.alerting", "", alertingNote)
+	}
+}
+
+func (c *conversion) externalNote() string {
+	return fmt.Sprintf("prometheus=<namespace>/<name> has the PrometheusServer's name, and the replica's label is called replica, not %s; "+
+		"set externalLabels.prometheus: %s/%s when the other one is gone", ptr.Deref(c.theirs.Spec.ReplicaExternalLabelName, "prometheus_replica"),
+		c.theirs.Namespace, c.theirs.Name)
+}
+
+const alertingNote = "left out on purpose: while both run every rule is evaluated twice, and with another label prometheus the Alertmanagers would notify twice; " +
+	"add spec.alerting.external when the other one is gone"
+
+// selector is both halves of a selection, nil where nothing is selected.
+func selector(objects, namespaces *metav1.LabelSelector) *v1alpha1.ObjectSelector {
+	if objects == nil {
+		return nil
+	}
+	return &v1alpha1.ObjectSelector{Selector: objects, NamespaceSelector: namespaces}
+}
+
+func (c *conversion) targets() *v1alpha1.Targets {
+	if c.server.Spec.Targets == nil {
+		c.server.Spec.Targets = &v1alpha1.Targets{}
+	}
+	return c.server.Spec.Targets
+}
+
+// size is one in Prometheus' units, in which KB and KiB are the same.
+func size(text string) (resource.Quantity, error) {
+	number := strings.TrimRight(text, "KMGTPEiB")
+	unit := strings.TrimSuffix(strings.TrimSuffix(strings.TrimPrefix(text, number), "B"), "i")
+	if unit != "" {
+		unit += "i"
+	}
+	return resource.ParseQuantity(number + unit)
+}
