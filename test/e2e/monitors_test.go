@@ -58,7 +58,7 @@ func TestMonitors(t *testing.T) {
 		took := g.targetsAre(server, g.monitorTargets("pod", "login"))
 		t.Logf("the targets of a monitor are gone %s after it was deleted", took)
 	})
-	t.Run("tenancy", func(t *testing.T) { g.in(t).tenancy() })
+	t.Run("tenancy", func(t *testing.T) { g.in(t).tenancy(ps) })
 }
 
 // monitorsOfTest: the last one has a regular expression that is none.

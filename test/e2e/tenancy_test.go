@@ -64,9 +64,12 @@ func refusedOfTenants() map[string]string {
 }
 
 // tenancy has a server that enforces a label take what a namespace's people declare: what they may not do is refused, one by one,
-// and what they say they are is not what counts, in targets, series and rules.
-func (g *ground) tenancy() {
+// and what they say they are is not what counts, in targets, series and rules. It takes the place of a server that refuses some
+// of that as well: of two that refuse one object, only the first makes an event.
+func (g *ground) tenancy(before *v1alpha1.PrometheusServer) {
 	g.t.Helper()
+	must(g.t, kube.api.Delete(g.t.Context(), before))
+	g.gone(time.Minute, before)
 	ps := g.server()
 	ps.Name = "tenants"
 	of := &v1alpha1.ObjectSelector{
@@ -109,8 +112,7 @@ func (g *ground) refusedToTenant(ps *v1alpha1.PrometheusServer, name, begins str
 			return err
 		}
 		for _, e := range events.Items {
-			// The first server of this test may have said it already, and the same of one object is one event.
-			if e.InvolvedObject.Name == name && strings.Contains(e.Message, begins) {
+			if e.InvolvedObject.Name == name && strings.Contains(e.Message, "/"+ps.Name+": "+begins) {
 				g.t.Logf("event: %s %s", e.Reason, e.Message)
 				return nil
 			}
