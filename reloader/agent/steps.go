@@ -177,6 +177,9 @@ func (a *Agent) activate(ctx context.Context, rev tree.Revision, instance string
 	if err := a.tree.Sweep(a.staged); err != nil {
 		a.log.Error("cannot clear away old revisions", "error", err)
 	}
+	if err := a.tree.Spare(func() bool { return a.waits(a.staged) }); err != nil {
+		a.log.Warn("the next revision will take longer to write", "error", err)
+	}
 	return nil
 }
 

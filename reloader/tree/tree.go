@@ -273,3 +273,32 @@ func (s *Store) makeSpare(kept map[string]bool) error {
 	s.spare, kept[spareDir] = n, true
 	return nil
 }
+
+// Spare makes a spare of the good revision, unless there is one, so that not even the first edit after a start waits for all files
+// to be made. It goes on until there is something else to do; what it has by then serves as well.
+func (s *Store) Spare(busy func() bool) error {
+	good, ok := s.held[s.Good().dir()]
+	if !ok || s.spare.content != nil {
+		return nil
+	}
+	dir := filepath.Join(s.dir, spareDir)
+	// That of an earlier run.
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	s.spare = note{content: map[string]string{}}
+	for path, sum := range good.content {
+		if busy() {
+			return nil
+		}
+		if err := s.put(dir, path, sum, nil); err != nil {
+			s.spare = note{} // what there is of the file is not known
+			return err
+		}
+		s.spare.content[path] = sum
+	}
+	return nil
+}

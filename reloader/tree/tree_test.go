@@ -127,6 +127,10 @@ func TestManyRevisions(t *testing.T) {
 				must(t, s.Acknowledge(rev))
 			}
 			must(t, s.Sweep(rev))
+			if random.IntN(3) == 0 {
+				left := random.IntN(300) // until something else is to be done
+				must(t, s.Spare(func() bool { left--; return left < 0 }))
+			}
 			if random.IntN(10) == 0 {
 				s = open(t, dir)
 			}
@@ -167,8 +171,14 @@ func ruleFiles(t *testing.T, dir string) map[string]string {
 	return files
 }
 
-// TestSpare counts what an edit does to a store that has had one before: the files of the other buckets stay where they are.
+// TestSpare sees what each edit does to a store, from the first on: the files of the other buckets stay where they are.
 func TestSpare(t *testing.T) {
+	for _, left := range []int{0, 2, 100, 1000} {
+		t.Run(fmt.Sprintf("%d files before something else is to be done", left), func(t *testing.T) { spare(t, left) })
+	}
+}
+
+func spare(t *testing.T, left int) {
 	dir := t.TempDir()
 	s := open(t, dir)
 	rules := map[string][]byte{}
@@ -176,7 +186,7 @@ func TestSpare(t *testing.T) {
 		rules[fmt.Sprintf("rule-%d.yaml", i)] = []byte("one")
 	}
 	var last *bundle.Manifest
-	var spare os.FileInfo
+	var next os.FileInfo
 	for i := range 4 {
 		rules["rule-7.yaml"] = fmt.Appendf(nil, "edit %d", i)
 		rev, objects := published(t, last, map[string][]byte{"prometheus.yml": nil}, rules)
@@ -185,13 +195,16 @@ func TestSpare(t *testing.T) {
 		for _, o := range s.Missing(rev.Manifest) {
 			missing[o.Name] = objects[o.Name]
 		}
-		must(t, s.Write(rev, missing), s.Use(rev), s.Acknowledge(rev), s.Sweep())
+		must(t, s.Write(rev, missing), s.Use(rev), s.Acknowledge(rev), s.Sweep(), s.Spare(func() bool { left--; return left < 0 }))
+		if diff := cmp.Diff(texts(rules), ruleFiles(t, dir)); diff != "" {
+			t.Errorf("edit %d: rules (-want +got):\n%s", i, diff)
+		}
 		now, err := os.Stat(filepath.Join(dir, "current", bundle.RulesDir))
 		must(t, err)
-		if spare != nil && !os.SameFile(spare, now) {
+		if next != nil && !os.SameFile(next, now) {
 			t.Errorf("edit %d made a new directory", i)
 		}
-		if spare, err = os.Stat(filepath.Join(dir, spareDir, bundle.RulesDir)); i > 0 {
+		if next, err = os.Stat(filepath.Join(dir, spareDir, bundle.RulesDir)); left > 0 || i > 0 {
 			must(t, err)
 		}
 	}

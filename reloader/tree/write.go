@@ -110,24 +110,29 @@ func (s *Store) fill(dir string, n note, texts map[string][]byte) error {
 		if there[path] == sum {
 			continue
 		}
-		target := filepath.Join(dir, filepath.FromSlash(path))
-		err := s.put(target, path, sum, texts)
-		if errors.Is(err, fs.ErrNotExist) {
-			if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
-				return err
-			}
-			err = s.put(target, path, sum, texts)
-		}
-		if err != nil {
+		if err := s.put(dir, path, sum, texts); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// put links a file that a revision on disk has at the same path, and writes one that none has. Links are safe because nothing ever
+// put makes a file below dir, and the directory it lies in where that is not there yet.
+func (s *Store) put(dir, path, sum string, texts map[string][]byte) error {
+	target := filepath.Join(dir, filepath.FromSlash(path))
+	err := s.linkOrWrite(target, path, sum, texts)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+		return err
+	}
+	return s.linkOrWrite(target, path, sum, texts)
+}
+
+// linkOrWrite links a file that a revision on disk has at the same path, and writes one that none has. Links are safe because nothing ever
 // writes into a file of a tree.
-func (s *Store) put(target, path, sum string, texts map[string][]byte) error {
+func (s *Store) linkOrWrite(target, path, sum string, texts map[string][]byte) error {
 	for name, held := range s.held {
 		if held.content[path] == sum {
 			return os.Link(filepath.Join(s.dir, name, filepath.FromSlash(path)), target)
