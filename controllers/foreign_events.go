@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 	"github.com/hearth-monitoring/hearth/internal/monitors"
@@ -198,7 +199,12 @@ func (a *announcer) forget(server types.NamespacedName) {
 }
 
 // announce makes an event on each object of which a server says something that it has not said before.
-func (m *Monitors) announce(recorder events.EventRecorder, server types.NamespacedName, now, said map[foreignObject]remark) {
+//
+// The recorder takes for one event, with the text of the first, what differs in its note alone. So related names the server: what
+// two of them say are two events. It names it as it was, which is another version when the next text comes: the one before is in
+// its status.
+func (m *Monitors) announce(recorder events.EventRecorder, ps *v1alpha1.PrometheusServer, now, said map[foreignObject]remark) {
+	server := client.ObjectKeyFromObject(ps)
 	for _, object := range m.announcer.news(server, now, said) {
 		if subject := m.object(object); subject != nil {
 			said := now[object]
@@ -207,7 +213,7 @@ func (m *Monitors) announce(recorder events.EventRecorder, server types.Namespac
 			if said.calm {
 				kind = corev1.EventTypeNormal
 			}
-			recorder.Eventf(subject, nil, kind, said.reason, "Select", "%s", text)
+			recorder.Eventf(subject, ps, kind, said.reason, "Select", "%s", text)
 		}
 	}
 }

@@ -258,7 +258,7 @@ func (r *PrometheusServerReconciler) tell(ctx context.Context, ps *v1alpha1.Prom
 	}
 	r.Alerts.Set(server, reports)
 	if r.Monitors != nil {
-		r.Monitors.announce(r.Events, server, remarks(o), remarked(&ps.Status))
+		r.Monitors.announce(r.Events, ps, remarks(o), remarked(&ps.Status))
 	}
 	if o.Alertmanager != nil {
 		r.Routes.Loaded(ctx, server, o.Alertmanager.Loaded(), o.Alertmanager.NotLoaded())

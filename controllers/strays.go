@@ -173,6 +173,8 @@ func (s *strays) look(ctx context.Context) error {
 type strayNote struct {
 	candidate
 	text string
+	// nearest is the server that is named first: without it the next text would be taken for the same event.
+	nearest *v1alpha1.PrometheusServer
 }
 
 // take adds the strays of a kind to those of the servers, and returns those of which there is something new to say.
@@ -197,7 +199,7 @@ func (s *strays) take(finder *stack.Finder, all []candidate, found map[types.Nam
 		isNew := func(at time.Time) bool { return s.now().Sub(at) < strayNews }
 		known, before := s.told[c.uid]
 		if before && known != told[c.uid] || !before && (s.looked[c.Kind] || isNew(c.created) || isNew(server.CreationTimestamp.Time)) {
-			news = append(news, strayNote{c, text})
+			news = append(news, strayNote{c, text, server})
 		}
 	}
 	return news
@@ -212,7 +214,7 @@ func (s *strays) tell(news []strayNote) {
 		if !s.budget.take(s.now()) {
 			return
 		}
-		s.recorder.Eventf(regarding(n.foreignObject, n.uid), nil, corev1.EventTypeWarning, v1alpha1.ReasonNotSelected, "Select", "%s", note(n.text))
+		s.recorder.Eventf(regarding(n.foreignObject, n.uid), n.nearest, corev1.EventTypeWarning, v1alpha1.ReasonNotSelected, "Select", "%s", note(n.text))
 	}
 }
 

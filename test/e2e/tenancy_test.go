@@ -64,8 +64,8 @@ func refusedOfTenants() map[string]string {
 }
 
 // tenancy has a server that enforces a label take what a namespace's people declare: what they may not do is refused, one by one,
-// and what they say they are is not what counts, in targets, series and rules. It takes the place of a server that refuses some
-// of that as well: of two that refuse one object, only the first makes an event.
+// and what they say they are is not what counts, in targets, series and rules. It takes the place of another server, which costs the
+// machine more than it shows here.
 func (g *ground) tenancy(before *v1alpha1.PrometheusServer) {
 	g.t.Helper()
 	must(g.t, kube.api.Delete(g.t.Context(), before))
