@@ -75,12 +75,12 @@ func PrintStages[T any](what string, all []T, of []Stage[T]) {
 		}
 		slices.Sort(values)
 		fmt.Printf("| %s | %s | %.0f | %.0f | %.0f | %.0f |\n", what, stage.Name,
-			quantile(values, 0.5), quantile(values, 0.9), quantile(values, 0.99), values[len(values)-1])
+			Quantile(values, 0.5), Quantile(values, 0.9), Quantile(values, 0.99), values[len(values)-1])
 	}
 }
 
-// quantile of sorted values: the smallest that so many are not above.
-func quantile(sorted []float64, q float64) float64 {
+// Quantile of sorted values: the smallest that so many are not above.
+func Quantile(sorted []float64, q float64) float64 {
 	i := int(q*float64(len(sorted))+0.999999) - 1
 	return sorted[min(max(i, 0), len(sorted)-1)]
 }

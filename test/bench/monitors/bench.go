@@ -7,6 +7,7 @@ import (
 	"time"
 
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	monitoringv1alpha1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -48,15 +49,17 @@ func newBench(o options) *bench {
 // connect finds the cluster, and makes the server and what it takes there.
 func (b *bench) connect(ctx context.Context) error {
 	reach := map[string]string{stack.LabelReach: stack.ReachCluster}
-	if err := b.Connect(ctx, b.o.kubeconfig, reach, monitoringv1.AddToScheme); err != nil {
+	if err := b.Connect(ctx, b.o.kubeconfig, reach, monitoringv1.AddToScheme, monitoringv1alpha1.AddToScheme); err != nil {
 		return err
 	}
-	definitions, err := upstream.Read(ctx, ".", "servicemonitors")
+	definitions, err := upstream.Read(ctx, ".", "servicemonitors", "probes", "scrapeconfigs")
 	if err != nil {
 		return err
 	}
-	if err := b.Create(ctx, definitions[0]); err != nil {
-		return err
+	for _, d := range definitions {
+		if err := b.Create(ctx, d); err != nil {
+			return err
+		}
 	}
 	if b.image, err = b.OperatorImage(ctx); err != nil {
 		return err
@@ -81,14 +84,16 @@ func (b *bench) connect(ctx context.Context) error {
 // server is one that selects the monitors of all tenants.
 func (b *bench) server() *v1alpha1.PrometheusServer {
 	tenants := &metav1.LabelSelector{MatchLabels: map[string]string{tenant: "true"}}
+	all := &v1alpha1.ObjectSelector{Selector: &metav1.LabelSelector{}, NamespaceSelector: tenants}
 	return &v1alpha1.PrometheusServer{ObjectMeta: b.In(cluster.Server), Spec: v1alpha1.PrometheusServerSpec{
 		ScrapeInterval: v1alpha1.Duration(b.o.interval),
 		// Without a request a pod gets next to nothing while others want the processor.
 		Resources: &corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("500m")}},
 		Storage:   v1alpha1.Storage{Size: resource.MustParse("2Gi"), WhenDeleted: v1alpha1.ClaimDelete},
 		Targets: &v1alpha1.Targets{
-			MonitorTargets: v1alpha1.MonitorTargets{ServiceMonitors: &v1alpha1.ObjectSelector{Selector: &metav1.LabelSelector{}, NamespaceSelector: tenants}},
-			Annotations:    &v1alpha1.AnnotationTargets{Pods: &v1alpha1.AnnotatedPods{}},
+			MonitorTargets: v1alpha1.MonitorTargets{ServiceMonitors: all, Probes: all, ScrapeConfigs: all},
+			NodeExporters:  &v1alpha1.ObjectSelector{Selector: tenants},
+			Annotations:    &v1alpha1.AnnotationTargets{Pods: &v1alpha1.AnnotatedPods{}, Services: &v1alpha1.AnnotatedServices{}},
 		},
 	}}
 }

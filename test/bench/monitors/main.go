@@ -1,7 +1,7 @@
 // The monitors' bench measures how long a ServiceMonitor takes from kubectl apply to Prometheus' targets, how long the targets
 // of what is deleted stay, and what it costs the operator: on a cluster on this machine where Hearth is deployed, with real
 // Prometheus. It fills a server of its own with ServiceMonitors, each with a Service and an endpoint, and edits, makes and
-// deletes some, one by one. All endpoints are one pod, scraped rarely: scraping is not what is measured. It prints Markdown
+// deletes some, one by one; with -removals it removes one of each sort of thing with which targets go. All endpoints are one pod, scraped rarely: scraping is not what is measured. It prints Markdown
 // tables. Run it with
 //
 //	HEARTH_CLUSTER=bench make deploy
@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 type options struct {
@@ -24,6 +25,8 @@ type options struct {
 	namespaces int
 	changes    int
 	idle       int
+	removals   int
+	rest       time.Duration
 	interval   string
 	keep       bool
 }
@@ -37,6 +40,9 @@ func main() {
 	fs.IntVar(&o.namespaces, "namespaces", 20, "in how many namespaces")
 	fs.IntVar(&o.changes, "changes", 40, "edits, and half as many of everything else")
 	fs.IntVar(&o.idle, "idle", 30, "seconds during which nothing happens and nothing may be written")
+	fs.IntVar(&o.removals, "removals", 0, "remove this many of each sort of thing with which a target goes, and nothing else")
+	// While much is discovered Prometheus' discovery hands on what it found less and less often, and begins anew some seconds later.
+	fs.DurationVar(&o.rest, "rest", 8*time.Second, "how long nothing happens before each of -removals")
 	fs.StringVar(&o.interval, "interval", "10m", "how often a target is scraped")
 	fs.BoolVar(&o.keep, "keep", false, "leave the namespaces as they are at the end")
 	_ = fs.Parse(os.Args[1:]) // ExitOnError
@@ -65,6 +71,9 @@ func run(ctx context.Context, o options) error {
 	}
 	if err := b.fill(ctx); err != nil {
 		return err
+	}
+	if o.removals > 0 {
+		return b.removals(ctx)
 	}
 	return b.measure(ctx)
 }

@@ -196,20 +196,8 @@ func (b *bench) make(ctx context.Context, c change) (stages, error) {
 		return stages{}, err
 	}
 	acknowledged := time.Now()
-	query := url.Values{"state": {"active"}, "scrapePool": {c.pool}}
-	address := cluster.Prometheus(b.pod, "/api/v1/targets?"+query.Encode())
-	for {
-		text, err := b.Get(ctx, address)
-		if err != nil {
-			return stages{}, err
-		}
-		if strings.Contains(string(text), c.has) == c.visible {
-			break
-		}
-		if time.Since(acknowledged) > 2*time.Minute {
-			return stages{}, errors.New("not seen in Prometheus")
-		}
-		time.Sleep(10 * time.Millisecond)
+	if err := b.awaitTarget(ctx, c.pool, c.has, c.visible); err != nil {
+		return stages{}, err
 	}
 	s := stages{total: cluster.Milliseconds(time.Since(acknowledged))}
 	s.discovery = s.total
@@ -226,4 +214,20 @@ func (b *bench) make(ctx context.Context, c change) (stages, error) {
 	s.fetch, s.reload = 1000*(after.Fetch-before.Fetch), 1000*(after.Reload-before.Reload)
 	s.discovery = max(0, s.total-s.watch-s.publish-s.fetch-s.reload)
 	return s, nil
+}
+
+// awaitTarget waits until Prometheus has a target of this pool with this in it, or has none any more.
+func (b *bench) awaitTarget(ctx context.Context, pool, has string, visible bool) error {
+	query := url.Values{"state": {"active"}, "scrapePool": {pool}}
+	address := cluster.Prometheus(b.pod, "/api/v1/targets?"+query.Encode())
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		text, err := b.Get(ctx, address)
+		if err != nil {
+			return err
+		}
+		if strings.Contains(string(text), has) == visible {
+			return nil
+		}
+	}
+	return errors.New("not seen in Prometheus")
 }
