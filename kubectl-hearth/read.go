@@ -31,7 +31,7 @@ type reader struct {
 	client dynamic.Interface
 }
 
-// cluster is what the report is about; with a namespace, only its Prometheuses.
+// cluster is what the report is about; with a namespace, only its Prometheuses and agents.
 func (r *reader) cluster(ctx context.Context, namespace string) (*adopt.Cluster, error) {
 	out := &adopt.Cluster{NamespaceLabels: map[string]map[string]string{}}
 	out.Exists = func(kind, namespace, name string) (bool, error) { return r.exists(ctx, kind, namespace, name) }
@@ -41,13 +41,18 @@ func (r *reader) cluster(ctx context.Context, namespace string) (*adopt.Cluster,
 	if err != nil {
 		return nil, err
 	}
-	err = r.each(ctx, monitoringv1.SchemeGroupVersion.WithResource(monitoringv1.PrometheusName), func(u *unstructured.Unstructured) {
-		if namespace == "" || u.GetNamespace() == namespace {
-			out.Prometheuses = append(out.Prometheuses, u.Object)
+	for _, kind := range []schema.GroupVersionResource{
+		monitoringv1.SchemeGroupVersion.WithResource(monitoringv1.PrometheusName),
+		monitoringv1alpha1.SchemeGroupVersion.WithResource(monitoringv1alpha1.PrometheusAgentName),
+	} {
+		err = r.each(ctx, kind, func(u *unstructured.Unstructured) {
+			if namespace == "" || u.GetNamespace() == namespace {
+				out.Prometheuses = append(out.Prometheuses, u.Object)
+			}
+		})
+		if err != nil {
+			return nil, err
 		}
-	})
-	if err != nil {
-		return nil, err
 	}
 	for _, kind := range adopt.Kinds() {
 		if err := r.objects(ctx, kind, out); err != nil {
@@ -58,7 +63,6 @@ func (r *reader) cluster(ctx context.Context, namespace string) (*adopt.Cluster,
 		kind string
 		from schema.GroupVersionResource
 	}{
-		{monitoringv1alpha1.PrometheusAgentsKind, monitoringv1alpha1.SchemeGroupVersion.WithResource(monitoringv1alpha1.PrometheusAgentName)},
 		{monitoringv1.AlertmanagersKind, monitoringv1.SchemeGroupVersion.WithResource(monitoringv1.AlertmanagerName)},
 		{monitoringv1alpha1.AlertmanagerConfigKind, monitoringv1alpha1.SchemeGroupVersion.WithResource(monitoringv1alpha1.AlertmanagerConfigName)},
 		{monitoringv1.ThanosRulerKind, monitoringv1.SchemeGroupVersion.WithResource(monitoringv1.ThanosRulerName)},

@@ -16,7 +16,7 @@ import (
 
 // Cluster is what there is.
 type Cluster struct {
-	// Prometheuses are another operator's, as they were read.
+	// Prometheuses are another operator's, as they were read, and its PrometheusAgents.
 	Prometheuses []map[string]any
 	// Others are objects of kinds that have no counterpart.
 	Others []Object
@@ -55,10 +55,10 @@ type Object struct {
 	Notes   []string
 }
 
-// Server is a Prometheus and the PrometheusServer that corresponds to it.
+// Server is a Prometheus or PrometheusAgent and the PrometheusServer that corresponds to it.
 type Server struct {
-	Namespace, Name string
-	Declared        *v1alpha1.PrometheusServer
+	Kind, Namespace, Name string
+	Declared              *v1alpha1.PrometheusServer
 	// Fields are those of its spec that are set, and what becomes of each.
 	Fields []Field
 	// Problem is why the operator would not take the declaration; empty if it would.
@@ -114,17 +114,17 @@ func (c *Cluster) server(theirs map[string]any, found map[string]*Object) (*Serv
 	if err != nil {
 		return nil, err
 	}
-	out := &Server{Namespace: converted.theirs.Namespace, Name: converted.theirs.Name, Declared: converted.server, Fields: converted.fields}
-	out.Declared.Name = safeName(out.Name) + suffix
-	out.Fields = append(out.Fields, Field{Path: "metadata.name", Verdict: Changed, Becomes: "metadata.name",
-		Note: "both call what they make prometheus-<name>, so that of the same name they would be in each other's way"})
+	out := converted.report()
 	taken, err := c.taken(out.Declared)
 	if err != nil {
 		return nil, err
 	}
 	s, problem := c.resolve(out.Declared, false)
-	if len(taken) > 0 {
+	switch {
+	case len(taken) > 0:
 		problem = "there is " + strings.Join(taken, ", ") + " already, which is not Hearth's: choose another name"
+	case out.Declared.Spec.Mode == v1alpha1.ModeAgent && len(out.Declared.Spec.RemoteWrite) == 0:
+		problem = "spec.remoteWrite: an agent keeps no samples, and nothing of where they go could be converted: say it"
 	}
 	if problem == "" && len(s.Withheld) > 0 {
 		out.Commands = append(out.Commands, fmt.Sprintf("kubectl label namespace %s %s=%s", out.Declared.Namespace, stack.LabelReach, stack.ReachCluster))

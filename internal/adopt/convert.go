@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	monitoringv1alpha1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -32,38 +33,68 @@ type Field struct {
 	Note    string
 }
 
-// conversion makes a PrometheusServer of a Prometheus.
+// conversion makes a PrometheusServer of a Prometheus, or of a PrometheusAgent.
 type conversion struct {
+	// theirs is a PrometheusAgent too, with the fields that both kinds have.
 	theirs *monitoringv1.Prometheus
+	agent  *monitoringv1alpha1.PrometheusAgentSpec
+	// spec is theirs as it was read.
+	spec   map[string]any
 	server *v1alpha1.PrometheusServer
 	fields []Field
+	// below are lines on what is below the field that is converted.
+	below []Field
+	// commands print what has to be filled in.
+	commands []string
 }
 
 // convert looks at every field that is set, so that none is lost without a word.
 func convert(object map[string]any) (*conversion, error) {
-	c := &conversion{theirs: &monitoringv1.Prometheus{}}
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object, c.theirs); err != nil {
-		return nil, fmt.Errorf("read a Prometheus: %w", err)
+	c := &conversion{}
+	if err := c.read(object); err != nil {
+		return nil, err
 	}
 	c.server = &v1alpha1.PrometheusServer{
 		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "PrometheusServer"},
 		ObjectMeta: metav1.ObjectMeta{Namespace: c.theirs.Namespace},
 	}
 	c.defaults()
-	spec, _ := object["spec"].(map[string]any)
+	c.spec, _ = object["spec"].(map[string]any)
 	known := fields()
-	for _, name := range slices.Sorted(maps.Keys(spec)) {
-		if unset(spec[name]) {
+	for _, name := range slices.Sorted(maps.Keys(c.spec)) {
+		if unset(c.spec[name]) && !switchedOff(name, c.spec[name]) {
 			continue
 		}
 		f := Field{Path: "spec." + name, Verdict: None, Note: "no counterpart"}
 		if take, ok := known[name]; ok {
 			f.Verdict, f.Becomes, f.Note = take(c)
 		}
-		c.fields = append(c.fields, f)
+		c.fields = append(append(c.fields, f), c.below...)
+		c.below = nil
 	}
-	c.left(spec)
+	c.left(c.spec)
 	return c, nil
+}
+
+func (c *conversion) read(object map[string]any) error {
+	c.theirs = &monitoringv1.Prometheus{}
+	if kind, _ := object["kind"].(string); kind != monitoringv1alpha1.PrometheusAgentsKind {
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object, c.theirs); err != nil {
+			return fmt.Errorf("read a Prometheus: %w", err)
+		}
+		return nil
+	}
+	agent := &monitoringv1alpha1.PrometheusAgent{}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object, agent); err != nil {
+		return fmt.Errorf("read a PrometheusAgent: %w", err)
+	}
+	c.theirs.ObjectMeta, c.theirs.Spec.CommonPrometheusFields, c.agent = agent.ObjectMeta, agent.Spec.CommonPrometheusFields, &agent.Spec
+	return nil
+}
+
+// switchedOff says that an empty value says something: that there is no such label.
+func switchedOff(name string, value any) bool {
+	return value == "" && (name == "replicaExternalLabelName" || name == "prometheusExternalLabelName")
 }
 
 // unset says that a value says nothing, however deep.
@@ -86,9 +117,13 @@ func unset(value any) bool {
 
 // defaults are what both operators have where nothing is set.
 func (c *conversion) defaults() {
-	c.server.Spec.ScrapeInterval, c.server.Spec.EvaluationInterval = "30s", "30s"
+	c.server.Spec.ScrapeInterval = "30s"
 	c.server.Spec.Replicas = ptr.To(int32(1))
-	c.server.Spec.Retention.Time = "24h"
+	if c.agent != nil {
+		c.server.Spec.Mode = v1alpha1.ModeAgent
+	} else {
+		c.server.Spec.EvaluationInterval, c.server.Spec.Retention.Time = "30s", "24h"
+	}
 	c.server.Spec.Storage.Size = resource.MustParse("10Gi")
 	c.server.Spec.Storage.WhenDeleted = v1alpha1.ClaimRetain
 	c.server.Spec.Service = v1alpha1.Service{Type: corev1.ServiceTypeClusterIP, Port: 9090}
@@ -99,14 +134,14 @@ func (c *conversion) left(spec map[string]any) {
 	say := func(path, becomes, note string) {
 		c.fields = append(c.fields, Field{Path: path, Verdict: Changed, Becomes: becomes, Note: note})
 	}
-	if spec["retention"] == nil && spec["retentionSize"] == nil {
+	if c.agent == nil && spec["retention"] == nil && spec["retentionSize"] == nil {
 		c.fields = append(c.fields, Field{Path: "spec.retention", Verdict: Same, Becomes: "spec.retention.time", Note: "not set, which is 24h to prometheus-operator"})
 	}
 	if spec["storage"] == nil {
 		say("spec.storage", "spec.storage.size", "not set, so samples are lost with the pod; a PrometheusServer always has a claim")
 	}
-	if spec["externalLabels"] == nil {
-		say("spec.externalLabels", "spec.externalLabels", c.externalNote())
+	if note := c.externalNote(); spec["externalLabels"] == nil && note != "" {
+		say("spec.externalLabels", "spec.externalLabels", note)
 	}
 	if spec["alerting"] == nil && (spec["additionalAlertManagerConfigs"] != nil) {
 		say("spec.alerting", "", alertingNote)
@@ -114,9 +149,14 @@ func (c *conversion) left(spec map[string]any) {
 }
 
 func (c *conversion) externalNote() string {
-	return fmt.Sprintf("prometheus=<namespace>/<name> has the PrometheusServer's name, and the replica's label is called replica, not %s; "+
-		"set externalLabels.prometheus: %s/%s when the other one is gone", ptr.Deref(c.theirs.Spec.ReplicaExternalLabelName, "prometheus_replica"),
-		c.theirs.Namespace, c.theirs.Name)
+	var notes []string
+	if !removed(c.theirs.Spec.PrometheusExternalLabelName) {
+		notes = append(notes, fmt.Sprintf("prometheus=<namespace>/<name> has the PrometheusServer's name: set externalLabels.prometheus: %s/%s when the other one is gone", c.theirs.Namespace, c.theirs.Name))
+	}
+	if !removed(c.theirs.Spec.ReplicaExternalLabelName) {
+		notes = append(notes, fmt.Sprintf("the replica's label is called replica, not %s", ptr.Deref(c.theirs.Spec.ReplicaExternalLabelName, "prometheus_replica")))
+	}
+	return strings.Join(notes, "; ")
 }
 
 const alertingNote = "left out on purpose: while both run every rule is evaluated twice, and with another label prometheus the Alertmanagers would notify twice; " +

@@ -2,9 +2,12 @@ package adopt
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 
+	monitoringv1alpha1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1alpha1"
+	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
@@ -34,7 +37,7 @@ func without(note string) take {
 // fields are those of a Prometheus' spec of which there is something to say.
 func fields() map[string]take {
 	out := map[string]take{}
-	for _, some := range []map[string]take{selections(), running(), kept(), labelled(), elsewhere()} {
+	for _, some := range []map[string]take{selections(), running(), kept(), labelled(), tenancy(), elsewhere()} {
 		for name, take := range some {
 			out[name] = take
 		}
@@ -88,6 +91,7 @@ func running() map[string]take {
 		}),
 		"externalUrl":         as("spec.externalURL", func(c *conversion) { c.server.Spec.ExternalURL = c.theirs.Spec.ExternalURL }),
 		"shards":              shards,
+		"mode":                daemonSet,
 		"securityContext":     instead("every pod of Hearth's passes the restricted Pod Security Standard"),
 		"serviceAccountName":  instead("a PrometheusServer has a ServiceAccount of its own, with no more rights than its targets take"),
 		"serviceName":         instead("the Service is called prometheus-<name>, and prometheus-<name>-pods for the pods"),
@@ -132,11 +136,40 @@ func podMetadata(c *conversion) (verdict, becomes, note string) {
 	return verdict, "spec.podMetadata", note
 }
 
+// maxShards is how many a PrometheusServer can have.
+const maxShards = 32
+
 func shards(c *conversion) (verdict, becomes, note string) {
-	if ptr.Deref(c.theirs.Spec.Shards, 1) == 1 {
-		return Same, "", "one shard is what there is"
+	n := ptr.Deref(c.theirs.Spec.Shards, 1)
+	if n <= 1 {
+		return Same, "spec.shards", "one shard is what there is"
 	}
-	return Changed, "", "not converted: set spec.shards, after the volumes of each shard"
+	c.server.Spec.Shards = ptr.To(min(n, maxShards))
+	note = `each shard's alerts get the label shard: its number, which externalLabels: {shard: ""} leaves out; a Service answers for one shard alone`
+	if n > maxShards {
+		note = fmt.Sprintf("%d is the most; %s", maxShards, note)
+	}
+	return Changed, "spec.shards", note
+}
+
+// daemonSet is the other mode of an agent.
+func daemonSet(c *conversion) (verdict, becomes, note string) {
+	if c.agent == nil || ptr.Deref(c.agent.Mode, "") != monitoringv1alpha1.DaemonSetPrometheusAgentMode {
+		return Same, "", ""
+	}
+	return Changed, "", "not one agent on each node, but one that scrapes all of them: share them out with spec.shards"
+}
+
+// claims: a claim can go with the server, and stays when there are fewer replicas.
+func claims(c *conversion) (verdict, becomes, note string) {
+	p := c.theirs.Spec.PersistentVolumeClaimRetentionPolicy
+	if p.WhenDeleted == appsv1.DeletePersistentVolumeClaimRetentionPolicyType {
+		c.server.Spec.Storage.WhenDeleted = v1alpha1.ClaimDelete
+	}
+	if p.WhenScaled == appsv1.DeletePersistentVolumeClaimRetentionPolicyType {
+		return Changed, "spec.storage.whenDeleted", "claims of replicas that there are no longer stay"
+	}
+	return Same, "spec.storage.whenDeleted", ""
 }
 
 func portName(c *conversion) (verdict, becomes, note string) {
@@ -164,7 +197,8 @@ func kept() map[string]take {
 			}
 			return Same, "spec.retention.size", ""
 		},
-		"storage": storage,
+		"storage":                              storage,
+		"persistentVolumeClaimRetentionPolicy": claims,
 	}
 }
 
@@ -187,15 +221,37 @@ func storage(c *conversion) (verdict, becomes, note string) {
 func labelled() map[string]take {
 	return map[string]take{
 		"externalLabels": func(c *conversion) (string, string, string) {
-			c.server.Spec.ExternalLabels = c.theirs.Spec.ExternalLabels
+			c.label(c.theirs.Spec.ExternalLabels)
 			return Changed, "spec.externalLabels", c.externalNote()
 		},
-		"replicaExternalLabelName":    instead("the label is called replica"),
-		"prometheusExternalLabelName": instead("the label is called prometheus"),
+		"replicaExternalLabelName":    external("replica", func(c *conversion) *string { return c.theirs.Spec.ReplicaExternalLabelName }),
+		"prometheusExternalLabelName": external("prometheus", func(c *conversion) *string { return c.theirs.Spec.PrometheusExternalLabelName }),
 		"serviceDiscoveryRole":        instead("Services are discovered by EndpointSlices, with the same targets and labels"),
 		"arbitraryFSAccessThroughSMs": instead("monitors may never name files"),
 		"ignoreNamespaceSelectors":    instead("a monitor may look in namespaces from which the server takes monitors, and in no other"),
 	}
+}
+
+// external is a label that can be left out, and has one name here.
+func external(name string, theirs func(*conversion) *string) take {
+	return func(c *conversion) (string, string, string) {
+		switch label := theirs(c); {
+		case removed(label):
+			c.label(map[string]string{name: ""})
+			return Same, "spec.externalLabels." + name, "there is no such label"
+		case label != nil && *label == name:
+			return Same, "", ""
+		}
+		return Changed, "", "the label is called " + name
+	}
+}
+
+// label adds external labels.
+func (c *conversion) label(labels map[string]string) {
+	if c.server.Spec.ExternalLabels == nil {
+		c.server.Spec.ExternalLabels = map[string]string{}
+	}
+	maps.Copy(c.server.Spec.ExternalLabels, labels)
 }
 
 // elsewhere is what is left out, and why.
@@ -211,12 +267,12 @@ func elsewhere() map[string]take {
 		"volumeMounts":                  without("nothing else is mounted"),
 		"secrets":                       without("nothing else is mounted: monitors name Secrets of their own namespace"),
 		"configMaps":                    without("nothing else is mounted"),
-		"remoteWrite":                   instead("not converted: write spec.remoteWrite, or both send the same samples"),
-		"remoteRead":                    without("not yet"),
-		"enforcedNamespaceLabel":        instead("not converted: set spec.enforcedNamespaceLabel"),
-		"enforcedSampleLimit":           instead("not converted: set spec.limits, which are for each tenant"),
-		"enforcedTargetLimit":           instead("not converted: set spec.limits, which are for each tenant"),
-		"enforcedLabelLimit":            instead("not converted: set spec.limits, which are for each tenant"),
-		"enforcedBodySizeLimit":         instead("not converted: set spec.limits, which are for each tenant"),
+		"remoteWrite":                   remoteWrites,
+		"enableRemoteWriteReceiver": as("spec.remoteWriteReceiver", func(c *conversion) {
+			c.server.Spec.RemoteWriteReceiver = c.theirs.Spec.EnableRemoteWriteReceiver
+		}),
+		"remoteWriteReceiverMessageVersions": instead("both versions are taken"),
+		"enableOTLPReceiver":                 without("there is no receiver of OpenTelemetry's protocol"),
+		"remoteRead":                         without("not yet"),
 	}
 }

@@ -5,6 +5,10 @@ import (
 	"slices"
 	"strings"
 
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	monitoringv1alpha1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1alpha1"
+	"k8s.io/utils/ptr"
+
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 	"github.com/hearth-monitoring/hearth/internal/manifests"
 	"github.com/hearth-monitoring/hearth/internal/monitors"
@@ -13,16 +17,35 @@ import (
 )
 
 const (
-	// maxName is how long the name of a PrometheusServer can be.
-	maxName = 36
-	// suffix tells the PrometheusServer from the Prometheus.
-	suffix = "-hearth"
+	// maxName is how long the name of a PrometheusServer can be, and maxShardedName of one with shards.
+	maxName, maxShardedName = 36, 32
+	// suffix tells the PrometheusServer from the Prometheus, and agentSuffix from the PrometheusAgent.
+	suffix, agentSuffix = "-hearth", "-agent-hearth"
 )
 
-// safeName is a name that a PrometheusServer can have with the suffix after it.
-func safeName(name string) string {
-	name = strings.ReplaceAll(name, ".", "-")
-	return strings.TrimRight(name[:min(len(name), maxName-len(suffix))], "-")
+// name is one that the PrometheusServer can have, and that says whose it is.
+func (c *conversion) name() string {
+	end, most := suffix, maxName
+	if c.agent != nil {
+		end = agentSuffix
+	}
+	if ptr.Deref(c.server.Spec.Shards, 1) > 1 {
+		most = maxShardedName
+	}
+	name := strings.ReplaceAll(c.theirs.Name, ".", "-")
+	return strings.TrimRight(name[:min(len(name), most-len(end))], "-") + end
+}
+
+// report is what there is to say so far.
+func (c *conversion) report() *Server {
+	c.server.Name = c.name()
+	out := &Server{Kind: monitoringv1.PrometheusesKind, Namespace: c.theirs.Namespace, Name: c.theirs.Name, Declared: c.server, Commands: c.commands}
+	note := "both call what they make prometheus-<name>, so that of the same name they would be in each other's way"
+	if c.agent != nil {
+		out.Kind, note = monitoringv1alpha1.PrometheusAgentsKind, "a PrometheusServer with mode: Agent"
+	}
+	out.Fields = append(c.fields, Field{Path: "metadata.name", Verdict: Changed, Becomes: "metadata.name", Note: note})
+	return out
 }
 
 // taken are the objects that the operator would make for a server and that somebody has already. It makes none of them then.
@@ -103,8 +126,6 @@ func Advice(kind string) string {
 		return "write its receivers and route as receivers and notify of an AlertRule of its namespace"
 	case "ThanosRuler":
 		return "its rules need a server that has the metrics: select them with prometheusRules"
-	case "PrometheusAgent":
-		return "goes on as it is"
 	}
 	return ""
 }

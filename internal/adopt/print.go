@@ -7,13 +7,14 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	monitoringv1alpha1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1alpha1"
 	"sigs.k8s.io/yaml"
 )
 
 // Table writes the report for people.
 func (r *Report) Table(out io.Writer) {
 	if len(r.Servers) == 0 {
-		fmt.Fprintln(out, "There is no Prometheus of monitoring.coreos.com.")
+		fmt.Fprintln(out, "There is no Prometheus or PrometheusAgent of monitoring.coreos.com.")
 	}
 	for i := range r.Servers {
 		r.Servers[i].table(out)
@@ -35,7 +36,7 @@ func (r *Report) Table(out io.Writer) {
 }
 
 func (s *Server) table(out io.Writer) {
-	fmt.Fprintf(out, "Prometheus %s/%s -> PrometheusServer %s/%s\n", s.Namespace, s.Name, s.Declared.Namespace, s.Declared.Name)
+	fmt.Fprintf(out, "%s %s/%s -> PrometheusServer %s/%s\n", s.Kind, s.Namespace, s.Name, s.Declared.Namespace, s.Declared.Name)
 	if s.Problem != "" {
 		fmt.Fprintf(out, "  refused: %s\n", oneLine([]string{s.Problem}))
 	}
@@ -58,7 +59,13 @@ func (r *Report) summary() string {
 	for _, verdict := range []string{Taken, Differs, Refused, Unselected, NotRead} {
 		out = append(out, fmt.Sprintf("%d %s", counts[verdict], verdict))
 	}
-	return fmt.Sprintf("%d Prometheuses; of %d objects %s. Nothing was changed.", len(r.Servers), len(r.Objects), strings.Join(out, ", "))
+	agents := 0
+	for i := range r.Servers {
+		if r.Servers[i].Kind == monitoringv1alpha1.PrometheusAgentsKind {
+			agents++
+		}
+	}
+	return fmt.Sprintf("%d Prometheuses and %d PrometheusAgents; of %d objects %s. Nothing was changed.", len(r.Servers)-agents, agents, len(r.Objects), strings.Join(out, ", "))
 }
 
 // YAML writes the PrometheusServers for kubectl apply; what has no counterpart is in comments above each.
@@ -69,7 +76,7 @@ func (r *Report) YAML(out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "---\n# Prometheus %s/%s\n", s.Namespace, s.Name)
+		fmt.Fprintf(out, "---\n# %s %s/%s\n", s.Kind, s.Namespace, s.Name)
 		if s.Problem != "" {
 			fmt.Fprintf(out, "# refused: %s\n", oneLine([]string{s.Problem}))
 		}

@@ -125,7 +125,7 @@ func golden(t *testing.T, name, got string) {
 
 func TestAdopt(t *testing.T) {
 	p := newPeople(t)
-	if got := p.adopt(t, 0); !strings.Contains(got, "There is no Prometheus of monitoring.coreos.com.") {
+	if got := p.adopt(t, 0); !strings.Contains(got, "There is no Prometheus or PrometheusAgent of monitoring.coreos.com.") {
 		t.Error("a cluster without another operator")
 	}
 	p.install(t)
@@ -137,12 +137,15 @@ func TestAdopt(t *testing.T) {
 	golden(t, "table.txt", p.adopt(t, 2))
 	declared := p.adopt(t, 2, "-o", "yaml")
 	golden(t, "servers.yaml", declared)
-	// What it prints can be applied.
+	// What it prints can be applied, but for an agent of which nothing could be converted that says where its samples go.
 	servers := objects(t, []byte(declared))
 	for _, o := range servers {
-		must(t, p.api.Create(t.Context(), o.DeepCopy(), client.DryRunAll))
+		err := p.api.Create(t.Context(), o.DeepCopy(), client.DryRunAll)
+		if refused := o.GetName() == "signing-agent-hearth"; refused != (err != nil) {
+			t.Errorf("%s: %v", o.GetName(), err)
+		}
 	}
-	if len(servers) != 2 {
+	if len(servers) != 5 {
 		t.Errorf("%d PrometheusServers", len(servers))
 	}
 	// Of one namespace alone, in which nothing is refused.
