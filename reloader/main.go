@@ -153,7 +153,7 @@ func run(ctx context.Context, o options, log *slog.Logger) error {
 	}
 	serve(ctx, listener, board.Handler(promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4})), log)
 	a := agent.New(store, source, o.server(client), board, metrics, agent.DefaultPace(), log)
-	prepare, err := o.keepSecrets(ctx, config, board, log)
+	prepare, err := o.keepSecrets(ctx, config, a.Reread, board, log)
 	if err != nil {
 		return err
 	}
@@ -162,14 +162,16 @@ func run(ctx context.Context, o options, log *slog.Logger) error {
 	return nil
 }
 
-// keepSecrets begins to keep what the server needs of Secrets as files, and says how they are brought up to date at once.
-func (o options) keepSecrets(ctx context.Context, config *rest.Config, board *report.Board, log *slog.Logger) (func(context.Context), error) {
+// keepSecrets begins to keep what the server needs of Secrets as files, and says how they are brought up to date at once. Where
+// the server does not notice by itself that they have become others, reread is called.
+func (o options) keepSecrets(ctx context.Context, config *rest.Config, reread func(), board *report.Board, log *slog.Logger) (func(context.Context), error) {
 	var all []func(context.Context)
 	if o.grantedDir != "" {
 		granted, err := o.secrets(config, board, log)
 		if err != nil {
 			return nil, err
 		}
+		granted.Changed(reread)
 		all = append(all, granted.Sync)
 		go granted.Run(ctx)
 	}

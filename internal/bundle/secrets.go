@@ -16,6 +16,11 @@ const SecretsName = "secrets.json"
 // are mounted beside the reloader, if they are there at all. It leaves them as files <name>/<key>.
 const MountedName = "mounted.json"
 
+// ClientsName is the file at the root of the tree with the scrape jobs that are clients of OAuth2, and the name under which the
+// reloader leaves them beside the Secrets that it has read. Prometheus takes a client's id only as text: each client_id is the
+// path of the file that has it, and there the reloader puts what is in that.
+const ClientsName = "oauth2.yml"
+
 // WantedSecret is a Secret that the reloader reads by name, with the ServiceAccount of its pod, and leaves as files
 // <namespace>/<name>/<key>.
 type WantedSecret struct {

@@ -67,6 +67,9 @@ func (a *auditor) job(raw *yaml.Node, job *Job) {
 	}
 	credentials := keysOf(raw, namespace, say)
 	terms := a.terms(namespace)
+	if terms.Discovered && job.OAuth2 != nil {
+		say("oauth2.token_url is any address")
+	}
 	redirects(kind, job, credentials, terms.Discovered, say)
 	for _, d := range job.KubernetesSD {
 		a.within(job, &d, namespace, terms, say)
@@ -99,7 +102,7 @@ func ownerOf(job string) (kind, namespace string) {
 
 // Keys that would have a password or a key itself in the text, and those by which a request goes elsewhere than to the target.
 func inText() []string {
-	return []string{"username", "password", "credentials", "bearer_token", "client_id", "client_secret", "token", "secret", "access_key", "secret_key", "ca", "cert", "key"}
+	return []string{"username", "password", "credentials", "bearer_token", "client_secret", "token", "secret", "access_key", "secret_key", "ca", "cert", "key"}
 }
 
 func detours() []string {
@@ -118,7 +121,8 @@ func sources() []string {
 func keysOf(raw *yaml.Node, namespace string, say func(string, ...any)) (credentials bool) {
 	keys(raw, "", func(at, key string, value *yaml.Node) {
 		switch {
-		case strings.HasSuffix(key, "_file") || strings.HasSuffix(key, "_files"):
+		// The reloader takes the id of a client from the file that is named in its place.
+		case strings.HasSuffix(key, "_file") || strings.HasSuffix(key, "_files") || key == "client_id":
 			if mine := path.Join(GrantedDir, namespace) + "/"; !strings.HasPrefix(value.Value, mine) || path.Clean(value.Value) != value.Value {
 				say("%s%s is %s, which is no granted Secret of namespace %s", at, key, value.Value, namespace)
 			}
@@ -161,7 +165,7 @@ func keys(n *yaml.Node, at string, visit func(at, key string, value *yaml.Node))
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			key, value := n.Content[i].Value, n.Content[i+1]
 			visit(at, key, value)
-			if key != "params" && key != "labels" && key != "node_meta" {
+			if !slices.Contains([]string{"params", "labels", "node_meta", "endpoint_params"}, key) {
 				keys(value, at+key+".", visit)
 			}
 		}

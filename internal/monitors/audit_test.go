@@ -36,6 +36,13 @@ const openJobs = `scrape_configs:
   - {source_labels: [__address__], target_label: __param_target}
   - {target_label: __address__, replacement: 'prober:9115'}
   - {target_label: module, replacement: a}
+- job_name: scrapeConfig/bank/client
+  oauth2:
+    client_id: /etc/prometheus/granted/bank/client/id
+    client_secret_file: /etc/prometheus/granted/bank/client/secret
+    token_url: http://id
+    endpoint_params: {password: a, some_file: /x, proxy_url: b}
+  static_configs: [{targets: [a]}]
 - job_name: scrapeConfig/bank/all
   kubernetes_sd_configs: [{role: pod, namespaces: {names: [bank, lent]}}, {role: node}]
   docker_sd_configs: [{host: 'tcp://docker:2375', tls_config: {key_file: /etc/prometheus/granted/bank/a/b, cert_file: /etc/prometheus/granted/bank/a/c}}]
@@ -99,6 +106,12 @@ func doctoredKeys() []doctoring {
 		{"header", "  sample_limit: 10", "  http_headers: {A: {values: [b]}}\n  sample_limit: 10", "http_headers is set"},
 		{"another cluster", "role: endpointslice,", "role: endpointslice, api_server: http://x,", "api_server is set"},
 		{"password in text", "password_file: /etc/prometheus/granted/shop/login/pass", "password: x", "basic_auth.password is in the text"},
+		{"client in text", "client_id: /etc/prometheus/granted/bank/client/id", "client_id: me", "oauth2.client_id is me"},
+		{"another namespace's client", "client_id: /etc/prometheus/granted/bank/", "client_id: /etc/prometheus/granted/shop/", "no granted Secret of namespace bank"},
+		{"client's secret in text", "client_secret_file: /etc/prometheus/granted/bank/client/secret", "client_secret: word", "oauth2.client_secret is in the text"},
+		{"proxy to tokens", "token_url: http://id", "proxy_url: http://x", "oauth2.proxy_url is set"},
+		{"client elsewhere", "static_configs: [{targets: [a]}]\n- job", "static_configs: [{targets: [a], labels: {__metrics_path__: /x}}]\n- job", "static label is __metrics_path__"},
+		{"token from anywhere", "  sample_limit: 10", "  oauth2: {token_url: http://x}\n  sample_limit: 10", "oauth2.token_url is any address"},
 		{"foreign namespace", "names: [shop]", "names: [shop, bank]", "looks beyond namespace shop"},
 		{"only a foreign namespace", "names: [shop]", "names: [bank]", "looks beyond namespace shop"},
 		{"all namespaces", ", namespaces: {names: [shop]}", "", "looks beyond namespace shop"},

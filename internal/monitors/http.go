@@ -27,9 +27,6 @@ func (c connection) credentialed() bool {
 func (c *compiler) client(how connection, at *field.Path) HTTPClient {
 	job := HTTPClient{FollowRedirects: how.FollowRedirects, EnableHTTP2: how.EnableHTTP2}
 	c.noProxy(how.proxy, at)
-	if how.OAuth2 != nil {
-		c.refuse(at.Child("oauth2"), "not yet: Prometheus takes the client's id only as text in its configuration, and Hearth reads no Secret to put it there; use authorization or basicAuth")
-	}
 	how.BearerTokenSecret = how.token()                         //nolint:staticcheck // It is deprecated, and people have it.
 	if err := how.HTTPConfigWithoutTLS.Validate(); err != nil { //nolint:staticcheck // The embedded field's method and no other.
 		c.errs = append(c.errs, field.Invalid(at, "", err.Error()))
@@ -58,6 +55,8 @@ func (c *compiler) authenticate(job *HTTPClient, how connection, at *field.Path)
 		job.Authorization = &Authorization{Type: kind, CredentialsFile: c.secret(how.Authorization.Credentials, at.Child("authorization", "credentials"))}
 	case token != nil:
 		job.Authorization = &Authorization{Type: "Bearer", CredentialsFile: c.secret(token, at.Child("bearerTokenSecret"))}
+	case how.OAuth2 != nil:
+		job.OAuth2 = c.oauth2(how.OAuth2, at.Child("oauth2"))
 	}
 }
 

@@ -35,6 +35,7 @@ type HTTPClient struct {
 	EnableHTTP2     *bool          `yaml:"enable_http2,omitempty"`
 	BasicAuth       *BasicAuth     `yaml:"basic_auth,omitempty"`
 	Authorization   *Authorization `yaml:"authorization,omitempty"`
+	OAuth2          *OAuth2        `yaml:"oauth2,omitempty"`
 	TLSConfig       *TLS           `yaml:"tls_config,omitempty"`
 }
 
@@ -66,6 +67,17 @@ type BasicAuth struct {
 type Authorization struct {
 	Type            string `yaml:"type"`
 	CredentialsFile string `yaml:"credentials_file"`
+}
+
+// OAuth2 gets a token from a server of its own, for which Prometheus is the client.
+type OAuth2 struct {
+	// ClientID is the file that has it. Prometheus takes it only as text, which the reloader puts here in the pod (Clients).
+	ClientID         string            `yaml:"client_id"`
+	ClientSecretFile string            `yaml:"client_secret_file"`
+	TokenURL         string            `yaml:"token_url"`
+	Scopes           []string          `yaml:"scopes,omitempty,flow"`
+	EndpointParams   map[string]string `yaml:"endpoint_params,omitempty"`
+	TLSConfig        *TLS              `yaml:"tls_config,omitempty"`
 }
 
 // TLS says how a target proves who it is, and Prometheus to it.

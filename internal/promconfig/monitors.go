@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/prometheus/common/promslog"
 	"github.com/prometheus/prometheus/config"
@@ -13,8 +14,12 @@ import (
 	"github.com/hearth-monitoring/hearth/internal/stack"
 )
 
-// MonitorsFile has the jobs of ServiceMonitors and PodMonitors: a thousand of them would bury what the server itself says.
+// MonitorsFile has the jobs of ServiceMonitors and PodMonitors: a thousand of them would bury what the server itself says. Those that
+// are clients of OAuth2 are in bundle.ClientsName, and Prometheus reads what the reloader makes of them.
 const MonitorsFile = "monitors.yml"
+
+// clientsMade is that.
+const clientsMade = monitors.GrantedDir + "/" + bundle.ClientsName
 
 // jobText is a job and what it became.
 type jobText struct {
@@ -27,13 +32,16 @@ type jobText struct {
 func (r *Renderer) monitorFiles(s *stack.Stack) (map[string][]byte, error) {
 	files, m := map[string][]byte{}, &s.Monitors
 	if len(m.Jobs) == 0 {
-		r.jobTexts, r.jobsText = nil, nil
+		r.jobTexts, r.jobsText, r.clientsText = nil, nil, nil
 		return files, nil
 	}
 	if err := r.writeJobs(monitorJobs(s), m.Tenancy.Terms); err != nil {
 		return nil, err
 	}
 	files[MonitorsFile] = r.jobsText
+	if len(r.clientsText) > 0 {
+		files[bundle.ClientsName] = r.clientsText
+	}
 	if len(m.Secrets) > 0 {
 		var err error
 		if files[bundle.SecretsName], err = bundle.MarshalSecrets(m.Secrets); err != nil {
@@ -43,7 +51,7 @@ func (r *Renderer) monitorFiles(s *stack.Stack) (map[string][]byte, error) {
 	return files, nil
 }
 
-// writeJobs makes jobsText that of these jobs, which are in the order of their names. Of a thousand an edit is about one, and
+// writeJobs makes jobsText and clientsText those of these jobs, which are in the order of their names. Of a thousand an edit is about one, and
 // only that is written and checked: all of them would be a second of work. What Prometheus asks of all together is that no
 // two have the same name.
 func (r *Renderer) writeJobs(jobs []monitors.Job, terms func(namespace string) monitors.Terms) error {
@@ -66,12 +74,30 @@ func (r *Renderer) writeJobs(jobs []monitors.Job, terms func(namespace string) m
 	if !changed {
 		return nil
 	}
-	out := bytes.NewBufferString(jobsKey)
-	for _, job := range jobs {
-		out.Write(texts[job.JobName].text)
+	out, clients := bytes.NewBufferString(jobsKey), &bytes.Buffer{}
+	for i := range jobs {
+		to := out
+		if jobs[i].Clients() {
+			to = clients
+		}
+		to.Write(texts[jobs[i].JobName].text)
 	}
-	r.jobTexts, r.jobsText = texts, out.Bytes()
+	r.jobTexts, r.jobsText, r.clientsText = texts, out.Bytes(), nil
+	if clients.Len() > 0 {
+		r.clientsText = append([]byte(jobsKey), clients.Bytes()...)
+	}
 	return nil
+}
+
+// scrapeConfigFiles are those with the jobs of monitors, as Prometheus finds them.
+func scrapeConfigFiles(m *stack.Monitors) []string {
+	if !m.Selects {
+		return nil
+	}
+	if slices.ContainsFunc(m.Jobs, func(job monitors.Job) bool { return job.Clients() }) {
+		return []string{MonitorsFile, clientsMade}
+	}
+	return []string{MonitorsFile}
 }
 
 // jobsKey begins a file of jobs.

@@ -8,9 +8,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+	"github.com/hearth-monitoring/hearth/internal/bundle"
 	"github.com/hearth-monitoring/hearth/internal/monitors"
 	"github.com/hearth-monitoring/hearth/internal/stack"
 )
@@ -93,6 +95,60 @@ func TestJobsAreWrittenOnce(t *testing.T) {
 	if _, err := r.Render(resolved(t, all)); err != nil || len(r.jobTexts) > 0 {
 		t.Errorf("none is left, but %d are remembered: %v", len(r.jobTexts), err)
 	}
+}
+
+// TestClients: what is a client of OAuth2 is in a file of its own, which the reloader finishes, and Prometheus is told to read that only
+// where there is one.
+func TestClients(t *testing.T) {
+	t.Parallel()
+	all := []stack.Monitor{monitored(t, 0, 0), monitored(t, 1, 0)}
+	client, errs := monitors.OfPodMonitor(&monitoringv1.PodMonitor{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "team-2", Name: "client"},
+		Spec: monitoringv1.PodMonitorSpec{PodMetricsEndpoints: []monitoringv1.PodMetricsEndpoint{{HTTPConfigWithProxy: monitoringv1.HTTPConfigWithProxy{
+			HTTPConfig: monitoringv1.HTTPConfig{HTTPConfigWithoutTLS: monitoringv1.HTTPConfigWithoutTLS{OAuth2: &monitoringv1.OAuth2{
+				ClientID:     monitoringv1.SecretOrConfigMap{Secret: keyOf("id")},
+				ClientSecret: *keyOf("secret"), TokenURL: "http://t",
+			}}},
+		}}}},
+	})
+	if len(errs) > 0 {
+		t.Fatal(errs.ToAggregate())
+	}
+	var r Renderer
+	rendered := func() (config string, files map[string][]byte) {
+		t.Helper()
+		s := resolved(t, all)
+		text, err := Configuration(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if files, err = r.monitorFiles(s); err != nil {
+			t.Fatal(err)
+		}
+		return string(text), files
+	}
+	for _, named := range []bool{false, true, false} {
+		if named {
+			all = append(all, stack.Monitor{Kind: monitors.ServiceMonitorKind, Namespace: "team-2", Name: "client", Compiled: client})
+		} else {
+			all = all[:2]
+		}
+		config, files := rendered()
+		if got := strings.Contains(config, "- /etc/prometheus/granted/oauth2.yml\n"); got != named {
+			t.Errorf("Prometheus is told to read what the reloader makes: %v, want %v\n%s", got, named, config)
+		}
+		if got := strings.Count(string(files[MonitorsFile]), "job_name: serviceMonitor/"); got != 2 || strings.Contains(string(files[MonitorsFile]), "oauth2") {
+			t.Errorf("of 2 jobs that are no clients, %d are in\n%s", got, files[MonitorsFile])
+		}
+		text := string(files[bundle.ClientsName])
+		if got := strings.Count(text, "client_id: /etc/prometheus/granted/team-2/login/id\n"); named != (got == 1) || !named && text != "" {
+			t.Errorf("clients:\n%s", text)
+		}
+	}
+}
+
+func keyOf(key string) *corev1.SecretKeySelector {
+	return &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: "login"}, Key: key}
 }
 
 // What Prometheus would refuse in the file is refused before it is published: two jobs of one name, a file of the pod's.

@@ -32,12 +32,14 @@ type Files struct {
 type Renderer struct {
 	bundle.Publisher
 	checked string // the newest prometheus.yml that Prometheus' own loader took
-	jobs    string // the newest monitors.yml that is in last
-	// jobTexts is what each job of jobsText became, by name.
+	jobs    string // the newest monitors.yml and the file of clients that are in last
+	// jobTexts is what each job of jobsText and of clientsText became, by name.
 	jobTexts map[string]jobText
 	jobsText []byte
-	last     *Files
-	rules    []bundle.File // of last
+	// clientsText is empty where there are none.
+	clientsText []byte
+	last        *Files
+	rules       []bundle.File // of last
 }
 
 // Render is what a Renderer without memories renders.
@@ -54,7 +56,7 @@ func (r *Renderer) Render(s *stack.Stack) (Files, error) {
 		return Files{}, err
 	}
 	files[FileName] = text
-	jobs := string(files[MonitorsFile])
+	jobs := string(files[MonitorsFile]) + string(files[bundle.ClientsName])
 	if string(text) != r.checked {
 		if err := check(text); err != nil {
 			return Files{}, err
@@ -133,9 +135,7 @@ func encode(s *stack.Stack) ([]byte, error) {
 		c.Storage = storage{TSDB: tsdb{Retention: retention{Time: s.Retention.Time, Size: megabytes(s.Retention.Size)}}}
 		c.Alerting, c.RuleFiles = alertingOf(s), []string{bundle.RulesDir + "/*.yaml"}
 	}
-	if s.Monitors.Selects {
-		c.ScrapeConfigFiles = []string{MonitorsFile}
-	}
+	c.ScrapeConfigFiles = scrapeConfigFiles(&s.Monitors)
 	if sends(s) {
 		c.RuleFiles = append(c.RuleFiles, replica.WatchdogFile)
 	}

@@ -73,6 +73,7 @@ type Agent struct {
 	behind    string // why the newest is not what the API has
 	sourceErr string
 	health    health
+	stale     bool // what the server has loaded is made of files that have become others
 
 	// Owned by the loop.
 	staged tree.Revision // the newest on disk
@@ -113,6 +114,28 @@ func New(t *tree.Store, source Source, srv Server, board *report.Board, m *Metri
 
 // Prepare has f called whenever another revision was swapped in, before the server may read it. To be set before Run.
 func (a *Agent) Prepare(f func(context.Context)) { a.prepare = f }
+
+// Reread has the server read what it has loaded once more, because it is made of files that have become others since.
+func (a *Agent) Reread() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.stale = true
+	poke(a.wake)
+}
+
+func (a *Agent) isStale() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.stale
+}
+
+// fresh says whether it was stale, which it no longer is.
+func (a *Agent) fresh() (was bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	was, a.stale = a.stale, false
+	return was
+}
 
 // Run works until ctx ends.
 func (a *Agent) Run(ctx context.Context) {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -125,7 +126,10 @@ type world struct {
 	api    *fetchtest.API
 	server *standIn
 	board  *report.Board
+	agent  *agent.Agent
 	stop   func()
+	// rereads is true if whatever is swapped in makes the server's files others.
+	rereads atomic.Bool
 }
 
 func newWorld(t *testing.T) *world {
@@ -154,6 +158,12 @@ func (w *world) start() {
 	pace.Probe, pace.Eager, pace.RetryMin = 50*time.Millisecond, 20*time.Millisecond, 1500*time.Millisecond
 	a := agent.New(store, source, server.NewPrometheus(server.NewClient(base, server.Identity{}), ""), w.board,
 		agent.NewMetrics(prometheus.NewRegistry()), pace, slog.New(slog.DiscardHandler))
+	w.agent = a
+	a.Prepare(func(context.Context) {
+		if w.rereads.Load() {
+			a.Reread()
+		}
+	})
 	ctx, cancel := context.WithCancel(w.t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); a.Run(ctx) }()
@@ -330,4 +340,41 @@ func TestTornWrites(t *testing.T) {
 	}
 	w.api.PublishManifest(two)
 	w.loaded(two)
+}
+
+// TestReread: where only a file has become another of which the configuration is made, the server reads the same revision once
+// more, also if it refuses to at first.
+func TestReread(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	one := w.publish("one")
+	w.loaded(one)
+	before := w.server.reloads()
+	w.agent.Reread()
+	w.until("read again", func(replica.Report) bool { return w.server.reloads() == before+1 })
+
+	// In the middle of it nobody is told that less is loaded than before.
+	published := filepath.Join(w.dir, "current", "prometheus.yml")
+	if err := os.WriteFile(published, []byte("bad"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.agent.Reread()
+	r := w.until("refused", func(replica.Report) bool { return w.server.read(func() bool { return w.server.refused > 0 }) })
+	if r.Loaded != one.Revision {
+		t.Errorf("what is loaded counts for nothing: %+v", r)
+	}
+	if err := os.WriteFile(published, []byte("again"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.until("tried again", func(replica.Report) bool { return w.server.last() == "again" })
+	w.loaded(one)
+
+	// Another revision is read once, though it comes with such files.
+	before = w.server.reloads()
+	w.rereads.Store(true)
+	w.loaded(w.publish("two"))
+	w.loaded(w.publish("three"))
+	if n := w.server.reloads() - before; n != 2 {
+		t.Errorf("%d reloads for 2 revisions", n)
+	}
 }

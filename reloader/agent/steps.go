@@ -125,7 +125,7 @@ func (a *Agent) bringIntoServer(ctx context.Context, h health) time.Duration {
 	if good := a.tree.Good(); wait > 0 && !good.None() {
 		target = good
 	}
-	if a.acked.instance == h.instance && a.acked.rev.Same(target) {
+	if a.acked.instance == h.instance && a.acked.rev.Same(target) && !a.isStale() {
 		return wait
 	}
 	if again := a.trialOf(target).pending(target); again > 0 {
@@ -156,10 +156,14 @@ func (a *Agent) activate(ctx context.Context, rev tree.Revision, instance string
 	ctx, cancel := context.WithTimeout(ctx, a.pace.Reload)
 	defer cancel()
 	started := time.Now()
+	stale := a.fresh()
 	err := a.server.Reload(ctx)
 	// In a burst the next reload is worth more than what the server has to say between two.
 	if err != nil || !a.waits(rev) {
 		poke(a.look)
+	}
+	if err != nil && stale {
+		a.Reread()
 	}
 	if err != nil {
 		return err
@@ -221,8 +225,12 @@ func (a *Agent) loadFailed(ctx context.Context, rev tree.Revision, instance stri
 // rollBack swaps the last good revision in. The server is told too, because a reload that fails half way leaves what it
 // had applied until then.
 func (a *Agent) rollBack(ctx context.Context, good tree.Revision, instance string, sent bool) error {
-	if err := a.tree.Use(good); err != nil || !sent {
+	if err := a.tree.Use(good); err != nil {
 		return err
+	}
+	a.prepare(ctx)
+	if !sent {
+		return nil
 	}
 	a.acked = acknowledgement{}
 	if err := a.activate(ctx, good, instance); err != nil {

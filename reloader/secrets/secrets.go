@@ -47,6 +47,9 @@ type Keeper struct {
 	log  *slog.Logger
 	// stopgap is what a file has that cannot be had.
 	stopgap []byte
+	changed func()
+	// clients is the text of which the jobs were made that are beside the Secrets.
+	clients []byte
 
 	mu    sync.Mutex
 	held  map[string]*held
@@ -69,7 +72,7 @@ func New(client rest.Interface, list, dir string, told func([]replica.Secret), l
 	if err != nil {
 		return nil, err
 	}
-	return &Keeper{client: client, list: list, dir: dir, told: told, log: log, stopgap: stopgap, held: map[string]*held{}}, nil
+	return &Keeper{client: client, list: list, dir: dir, told: told, log: log, stopgap: stopgap, changed: func() {}, held: map[string]*held{}}, nil
 }
 
 // Run keeps the files current until ctx ends.
@@ -99,15 +102,15 @@ func (k *Keeper) Sync(ctx context.Context) {
 		k.log.Error("cannot read which Secrets are wanted", "error", err)
 		return
 	}
-	changed := k.take(wanted)
+	others := k.take(wanted) || !k.ready
 	due := k.due(time.Now())
 	k.read(ctx, due)
-	if changed || !k.ready {
-		if err := k.sweep(); err != nil {
-			k.log.Error("cannot remove files of Secrets that are no longer wanted", "error", err)
-		}
+	if others {
+		k.sweep()
 	}
-	if changed || len(due) > 0 || !k.ready {
+	looked := others || len(due) > 0
+	k.identify(looked)
+	if looked {
 		k.ready = true
 		k.told(k.report())
 	}
@@ -313,8 +316,8 @@ func replace(dir, path string, content []byte) error {
 const tempPrefix = "_"
 
 // sweep removes every file that is not wanted.
-func (k *Keeper) sweep() error {
-	wanted := map[string]bool{}
+func (k *Keeper) sweep() {
+	wanted := map[string]bool{filepath.Join(k.dir, bundle.ClientsName): true}
 	for _, h := range k.held {
 		for _, key := range h.wanted.Keys {
 			path := k.path(h.wanted, key)
@@ -335,5 +338,7 @@ func (k *Keeper) sweep() error {
 	for _, path := range unwanted {
 		err = errors.Join(err, os.RemoveAll(path))
 	}
-	return err
+	if err != nil {
+		k.log.Error("cannot remove files of Secrets that are no longer wanted", "error", err)
+	}
 }

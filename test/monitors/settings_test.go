@@ -46,13 +46,24 @@ func hidden(c commonconfig.HTTPClientConfig) commonconfig.HTTPClientConfig {
 	if a := c.Authorization; a != nil {
 		c.Authorization = &commonconfig.Authorization{Type: a.Type, Credentials: "some"}
 	}
+	if o := c.OAuth2; o != nil {
+		shown := *o
+		shown.ClientID, shown.ClientSecret, shown.ClientSecretFile = "some", "some", ""
+		shown.TLSConfig = hiddenTLS(o.TLSConfig)
+		c.OAuth2 = &shown
+	}
+	c.TLSConfig = hiddenTLS(c.TLSConfig)
+	return c
+}
+
+func hiddenTLS(c commonconfig.TLSConfig) commonconfig.TLSConfig {
 	some := func(file string) string {
 		if file == "" {
 			return ""
 		}
 		return "some"
 	}
-	c.TLSConfig.CAFile, c.TLSConfig.CertFile, c.TLSConfig.KeyFile = some(c.TLSConfig.CAFile), some(c.TLSConfig.CertFile), some(c.TLSConfig.KeyFile)
+	c.CAFile, c.CertFile, c.KeyFile = some(c.CAFile), some(c.CertFile), some(c.KeyFile)
 	return c
 }
 
