@@ -134,7 +134,7 @@ func (c *Cluster) server(theirs map[string]any, found map[string]*Object) (*Serv
 		return out, nil
 	}
 	for _, w := range s.Monitors.Secrets {
-		out.Commands = append(out.Commands, strings.Split(stack.GrantCommands(w.Namespace, w.Name, s.Namespace, s.Names.Base), "\n")...)
+		out.Commands = append(out.Commands, strings.Split(stack.GrantCommands(w, s.Namespace, s.Names.Base), "\n")...)
 	}
 	c.judge(s, found)
 	return out, nil

@@ -21,11 +21,15 @@ const MountedName = "mounted.json"
 // path of the file that has it, and there the reloader puts what is in that.
 const ClientsName = "oauth2.yml"
 
-// WantedSecret is a Secret that the reloader reads by name, with the ServiceAccount of its pod, and leaves as files
-// <namespace>/<name>/<key>.
+// configMapDir begins the name of the directory of a ConfigMap's files, as no Secret's name begins.
+const configMapDir = "configmap:"
+
+// WantedSecret is a Secret, or a ConfigMap that is used like one, that the reloader reads by name, with the ServiceAccount of its
+// pod, and leaves as files <namespace>/<Dir>/<key>.
 type WantedSecret struct {
 	Namespace string   `json:"namespace"`
 	Name      string   `json:"name"`
+	ConfigMap bool     `json:"configMap,omitempty"`
 	Keys      []string `json:"keys"`
 	// TLS are those of the keys that are used for TLS.
 	TLS []TLSKeys `json:"tls,omitempty"`
@@ -38,6 +42,25 @@ type TLSKeys struct {
 	Cert string `json:"cert,omitempty"`
 	Key  string `json:"key,omitempty"`
 }
+
+// Dir is the directory of its files: its name, unless it is a ConfigMap.
+func (w WantedSecret) Dir() string {
+	if w.ConfigMap {
+		return configMapDir + w.Name
+	}
+	return w.Name
+}
+
+// Resource is what the API calls its kind.
+func (w WantedSecret) Resource() string {
+	if w.ConfigMap {
+		return "configmaps"
+	}
+	return "secrets"
+}
+
+// ID tells it from all others.
+func (w WantedSecret) ID() string { return w.Namespace + "/" + w.Dir() }
 
 // SortedTLS sorts uses, and leaves each once.
 func SortedTLS(uses []TLSKeys) []TLSKeys {

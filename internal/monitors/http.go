@@ -112,27 +112,38 @@ func (c *compiler) tls(t *monitoringv1.SafeTLSConfig, at *field.Path) *TLS {
 // usedForTLS notes which keys the reloader has to look at before Prometheus does, which refuses all of its configuration for
 // one that it can't use.
 func (c *compiler) usedForTLS(t *monitoringv1.SafeTLSConfig, at *field.Path) {
-	if ca := t.CA.Secret; ca != nil {
-		c.tlsKeys[ca.Name] = append(c.tlsKeys[ca.Name], bundle.TLSKeys{CA: ca.Key})
+	if ca, key := named(t.CA); key != "" {
+		c.tlsKeys[ca] = append(c.tlsKeys[ca], bundle.TLSKeys{CA: key})
 	}
-	cert, key := t.Cert.Secret, t.KeySecret
-	if cert == nil || key == nil {
+	cert, certKey := named(t.Cert)
+	if certKey == "" || t.KeySecret == nil {
 		return
 	}
-	if cert.Name != key.Name {
+	if cert != (ref{name: t.KeySecret.Name}) {
 		// Only together can the reloader tell whether they are of use.
-		c.refuse(at.Child("keySecret"), "it is in another Secret than cert, and Hearth can't tell whether the two belong together: put them into one")
+		c.refuse(at.Child("keySecret"), "it is not in the Secret that has cert, and Hearth can't tell whether the two belong together: put them into one")
 		return
 	}
-	c.tlsKeys[cert.Name] = append(c.tlsKeys[cert.Name], bundle.TLSKeys{Cert: cert.Key, Key: key.Key})
+	c.tlsKeys[cert] = append(c.tlsKeys[cert], bundle.TLSKeys{Cert: certKey, Key: t.KeySecret.Key})
+}
+
+// named is what has a value, and the key there; without a key there is none.
+func named(s monitoringv1.SecretOrConfigMap) (of ref, key string) {
+	switch {
+	case s.ConfigMap != nil:
+		return ref{s.ConfigMap.Name, true}, s.ConfigMap.Key
+	case s.Secret != nil:
+		return ref{name: s.Secret.Name}, s.Secret.Key
+	}
+	return ref{}, ""
 }
 
 func (c *compiler) secretOrConfigMap(s monitoringv1.SecretOrConfigMap, at *field.Path) string {
-	switch {
+	switch of, key := named(s); {
 	case s.ConfigMap != nil:
-		c.refuse(at.Child("configMap"), "not yet: put it into a Secret of this namespace and name that")
+		return c.file(of, key, at.Child("configMap"))
 	case s.Secret != nil:
-		return c.secret(s.Secret, at.Child("secret"))
+		return c.file(of, key, at.Child("secret"))
 	}
 	return ""
 }
@@ -143,17 +154,25 @@ func (c *compiler) secret(s *corev1.SecretKeySelector, at *field.Path) string {
 		c.errs = append(c.errs, field.Required(at, "name a Secret of this namespace and its key"))
 		return ""
 	}
-	if !bundle.ValidName(s.Name) {
-		c.errs = append(c.errs, field.Invalid(at.Child("name"), s.Name, "this is not the name of a Secret"))
+	return c.file(ref{name: s.Name}, s.Key, at)
+}
+
+func (c *compiler) file(of ref, key string, at *field.Path) string {
+	kind := "Secret"
+	if of.configMap {
+		kind = "ConfigMap"
+	}
+	if !bundle.ValidName(of.name) {
+		c.errs = append(c.errs, field.Invalid(at.Child("name"), of.name, "this is not the name of a "+kind))
 		return ""
 	}
-	if !bundle.ValidKey(s.Key) {
-		c.errs = append(c.errs, field.Invalid(at.Child("key"), s.Key, "this is not a key of a Secret"))
+	if !bundle.ValidKey(key) {
+		c.errs = append(c.errs, field.Invalid(at.Child("key"), key, "this is not a key of a "+kind))
 		return ""
 	}
-	if c.secrets[s.Name] == nil {
-		c.secrets[s.Name] = map[string]bool{}
+	if c.secrets[of] == nil {
+		c.secrets[of] = map[string]bool{}
 	}
-	c.secrets[s.Name][s.Key] = true
-	return path.Join(GrantedDir, c.namespace, s.Name, s.Key)
+	c.secrets[of][key] = true
+	return path.Join(GrantedDir, c.namespace, bundle.WantedSecret{Name: of.name, ConfigMap: of.configMap}.Dir(), key)
 }

@@ -57,15 +57,22 @@ type Within struct {
 type compiler struct {
 	kind            Kind
 	namespace, name string
-	secrets         map[string]map[string]bool
+	// secrets are the keys of each that is named. A ConfigMap is used like a Secret.
+	secrets map[ref]map[string]bool
 	// tlsKeys are those of the secrets' keys that are used for TLS.
-	tlsKeys map[string][]bundle.TLSKeys
+	tlsKeys map[ref][]bundle.TLSKeys
 	errs    field.ErrorList
 	strays  field.ErrorList
 }
 
+// ref is a Secret or ConfigMap of the monitor's namespace.
+type ref struct {
+	name      string
+	configMap bool
+}
+
 func newCompiler(kind Kind, namespace, name string) *compiler {
-	return &compiler{kind: kind, namespace: namespace, name: name, secrets: map[string]map[string]bool{}, tlsKeys: map[string][]bundle.TLSKeys{}}
+	return &compiler{kind: kind, namespace: namespace, name: name, secrets: map[ref]map[string]bool{}, tlsKeys: map[ref][]bundle.TLSKeys{}}
 }
 
 // within is what a monitor's namespace selector means, in which field it is.
@@ -109,12 +116,12 @@ func (c *compiler) refuse(path *field.Path, why string) {
 // wanted are the Secrets that were met, by name.
 func (c *compiler) wanted() []bundle.WantedSecret {
 	var out []bundle.WantedSecret
-	for name, keys := range c.secrets {
+	for of, keys := range c.secrets {
 		out = append(out, bundle.WantedSecret{
-			Namespace: c.namespace, Name: name, Keys: slices.Sorted(maps.Keys(keys)), TLS: bundle.SortedTLS(c.tlsKeys[name]),
+			Namespace: c.namespace, Name: of.name, ConfigMap: of.configMap, Keys: slices.Sorted(maps.Keys(keys)), TLS: bundle.SortedTLS(c.tlsKeys[of]),
 		})
 	}
-	slices.SortFunc(out, func(a, b bundle.WantedSecret) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(out, func(a, b bundle.WantedSecret) int { return cmp.Compare(a.ID(), b.ID()) })
 	return out
 }
 

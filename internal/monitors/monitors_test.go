@@ -86,17 +86,21 @@ spec:
   - basicAuth: {username: {name: login, key: user}, password: {name: login, key: pass}}
     tlsConfig: {ca: {secret: {name: ca, key: ca.crt}}}
   - authorization: {credentials: {name: login, key: user}}
-    tlsConfig: {ca: {secret: {name: ca, key: ca.crt}}, cert: {secret: {name: ca, key: tls.crt}}, keySecret: {name: ca, key: tls.key}}
+    tlsConfig: {ca: {configMap: {name: ca, key: ca.pem}}, cert: {secret: {name: ca, key: tls.crt}}, keySecret: {name: ca, key: tls.key}}
 `))
 	if made == nil {
 		t.Fatal(errs.ToAggregate())
 	}
 	want := []bundle.WantedSecret{
 		{Namespace: "shop", Name: "ca", Keys: []string{"ca.crt", "tls.crt", "tls.key"}, TLS: []bundle.TLSKeys{{Cert: "tls.crt", Key: "tls.key"}, {CA: "ca.crt"}}},
+		{Namespace: "shop", Name: "ca", ConfigMap: true, Keys: []string{"ca.pem"}, TLS: []bundle.TLSKeys{{CA: "ca.pem"}}},
 		{Namespace: "shop", Name: "login", Keys: []string{"pass", "user"}},
 	}
 	if diff := cmp.Diff(want, made.Secrets); diff != "" {
 		t.Errorf("Secrets (-want +got):\n%s", diff)
+	}
+	if got := made.Jobs[1].TLSConfig.CAFile; got != "/etc/prometheus/granted/shop/configmap:ca/ca.pem" {
+		t.Errorf("the CA is in %s", got)
 	}
 	if got := made.Jobs[0].BasicAuth.PasswordFile; got != "/etc/prometheus/granted/shop/login/pass" {
 		t.Errorf("the password is in %s", got)

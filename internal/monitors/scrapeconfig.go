@@ -98,8 +98,9 @@ func (c *compiler) sources(spec *monitoringv1alpha1.ScrapeConfigSpec, credential
 // refused are the sources that are not for whoever may write a ScrapeConfig, and those that are not there yet.
 func (c *compiler) refused(spec *monitoringv1alpha1.ScrapeConfigSpec, at *field.Path) {
 	const (
-		identity = "without keys it would ask as the Prometheus pod, whose identity in the cloud is not for whoever may write a ScrapeConfig, and its keys Prometheus takes only as text in its configuration"
-		text     = "not yet: Prometheus takes its password only as text in its configuration, and Hearth reads no Secret to put it there"
+		instead  = ": use httpSDConfigs, with a service of yours that asks there"
+		identity = "without keys it would ask as the Prometheus pod, whose identity in the cloud is not for whoever may write a ScrapeConfig, and its keys Prometheus takes only as text in its configuration" + instead
+		text     = "not yet: Prometheus takes its password only as text in its configuration, and Hearth reads no Secret to put it there" + instead
 	)
 	for _, r := range []struct {
 		n         int
@@ -109,12 +110,12 @@ func (c *compiler) refused(spec *monitoringv1alpha1.ScrapeConfigSpec, at *field.
 		{len(spec.EC2SDConfigs), "ec2SDConfigs", identity},
 		{len(spec.LightSailSDConfigs), "lightSailSDConfigs", identity},
 		{len(spec.AzureSDConfigs), "azureSDConfigs", identity},
-		{len(spec.GCESDConfigs), "gceSDConfigs", "it would ask as the Prometheus pod, whose identity in the cloud is not for whoever may write a ScrapeConfig"},
+		{len(spec.GCESDConfigs), "gceSDConfigs", "it would ask as the Prometheus pod, whose identity in the cloud is not for whoever may write a ScrapeConfig" + instead},
 		{len(spec.OpenStackSDConfigs), "openstackSDConfigs", text},
 		{len(spec.OVHCloudSDConfigs), "ovhcloudSDConfigs", text},
-		{len(spec.KumaSDConfigs), "kumaSDConfigs", "not yet"},
-		{len(spec.ScalewaySDConfigs), "scalewaySDConfigs", "not yet"},
-		{len(spec.IonosSDConfigs), "ionosSDConfigs", "not yet"},
+		{len(spec.KumaSDConfigs), "kumaSDConfigs", "not yet" + instead},
+		{len(spec.ScalewaySDConfigs), "scalewaySDConfigs", "not yet" + instead},
+		{len(spec.IonosSDConfigs), "ionosSDConfigs", "not yet" + instead},
 	} {
 		if r.n > 0 {
 			c.refuse(at.Child(r.name), r.why)

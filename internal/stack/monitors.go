@@ -169,9 +169,9 @@ func (out *Monitors) take(m *Monitor, p *placer, all []placed) []placed {
 
 // want adds what one monitor wants of a Secret to what others do. Theirs is shared, and stays as it is.
 func want(secrets map[string]*bundle.WantedSecret, s bundle.WantedSecret) {
-	id := s.Namespace + "/" + s.Name
+	id := s.ID()
 	if secrets[id] == nil {
-		secrets[id] = &bundle.WantedSecret{Namespace: s.Namespace, Name: s.Name}
+		secrets[id] = &bundle.WantedSecret{Namespace: s.Namespace, Name: s.Name, ConfigMap: s.ConfigMap}
 	}
 	secrets[id].Keys = append(secrets[id].Keys, s.Keys...)
 	secrets[id].TLS = append(secrets[id].TLS, s.TLS...)

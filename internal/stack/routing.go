@@ -202,15 +202,18 @@ func (r *resolver) grant(namespace, secret string, keys []string, receiver strin
 
 // commands grant the Alertmanager one Secret, by name.
 func (r *resolver) commands(namespace, secret string) string {
-	return GrantCommands(namespace, secret, r.in.Server.Namespace, AlertmanagerName(r.in.Server.Name))
+	return GrantCommands(bundle.WantedSecret{Namespace: namespace, Name: secret}, r.in.Server.Namespace, AlertmanagerName(r.in.Server.Name))
 }
 
-// GrantCommands let a ServiceAccount of one namespace read a Secret of another, by name.
-func GrantCommands(namespace, secret, home, account string) string {
-	name := account + "-" + secret
-	return fmt.Sprintf("kubectl create role %s -n %s --verb=get --resource=secrets --resource-name=%s\n"+
+// GrantCommands let a ServiceAccount of one namespace read a Secret or ConfigMap of another, by name.
+func GrantCommands(s bundle.WantedSecret, home, account string) string {
+	name := account + "-" + s.Name
+	if s.ConfigMap {
+		name = account + "-configmap-" + s.Name
+	}
+	return fmt.Sprintf("kubectl create role %s -n %s --verb=get --resource=%s --resource-name=%s\n"+
 		"kubectl create rolebinding %s -n %s --role=%s --serviceaccount=%s:%s",
-		name, namespace, secret, name, namespace, name, home, account)
+		name, s.Namespace, s.Resource(), s.Name, name, s.Namespace, name, home, account)
 }
 
 // notify takes up the routes of an AlertRule. What an entry names and can't be had is replaced by the server's own route,

@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+	"github.com/hearth-monitoring/hearth/internal/bundle"
 	"github.com/hearth-monitoring/hearth/internal/replica"
 	"github.com/hearth-monitoring/hearth/internal/stack"
 )
@@ -79,11 +80,14 @@ func (o Server) missingSecrets() string {
 		if len(problems) == 0 {
 			continue
 		}
-		s := problems[0]
-		text := fmt.Sprintf("the Secret %s/%s, which a monitor names: %s", s.Namespace, s.Name, s.Problem)
+		s, kind := problems[0], "Secret"
+		if s.ConfigMap {
+			kind = "ConfigMap"
+		}
+		text := fmt.Sprintf("the %s %s/%s, which a monitor names: %s", kind, s.Namespace, s.Name, s.Problem)
 		if s.Forbidden {
-			text = fmt.Sprintf("this server may not read the Secret %s of namespace %s, which a monitor names. Grant it with\n%s",
-				s.Name, s.Namespace, stack.GrantCommands(s.Namespace, s.Name, o.Home, o.Account))
+			text = fmt.Sprintf("this server may not read the %s %s of namespace %s, which a monitor names. Grant it with\n%s",
+				kind, s.Name, s.Namespace, stack.GrantCommands(bundle.WantedSecret{Namespace: s.Namespace, Name: s.Name, ConfigMap: s.ConfigMap}, o.Home, o.Account))
 		}
 		if more := len(problems) - 1; more > 0 {
 			text += fmt.Sprintf(" (and %s more)", count(more, "Secret"))

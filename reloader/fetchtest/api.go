@@ -42,11 +42,13 @@ type API struct {
 	gets     map[string]int
 	last     *bundle.Manifest
 	secrets  map[string]*secret
+	// configMaps are those of other namespaces.
+	configMaps map[string]*corev1.ConfigMap
 }
 
 // New starts an API that ends with the test.
 func New(t *testing.T) *API {
-	a := &API{t: t, uid: "uid-1", objects: map[string]*corev1.ConfigMap{}, written: map[string]int{}, watchers: map[chan *corev1.ConfigMap]string{}, gets: map[string]int{}, secrets: map[string]*secret{}}
+	a := &API{t: t, uid: "uid-1", objects: map[string]*corev1.ConfigMap{}, written: map[string]int{}, watchers: map[chan *corev1.ConfigMap]string{}, gets: map[string]int{}, secrets: map[string]*secret{}, configMaps: map[string]*corev1.ConfigMap{}}
 	a.server = httptest.NewServer(a)
 	t.Cleanup(func() {
 		a.SetAway(true)
@@ -151,7 +153,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
 	}
-	if strings.Contains(r.URL.Path, "/secrets/") {
+	if strings.Contains(r.URL.Path, "/secrets/") || !strings.HasPrefix(r.URL.Path, base) {
 		defer a.mu.Unlock()
 		a.serveSecret(w, r)
 		return

@@ -24,14 +24,33 @@ func (a *API) PutSecret(namespace, name string, data map[string][]byte, granted 
 	a.secrets[namespace+"/"+name] = &secret{data: data, granted: granted}
 }
 
-// serveSecret answers a get; a.mu is held. What may not be read is forbidden whether it exists or not.
+// PutConfigMap writes a ConfigMap of another namespace, which the reader may get.
+func (a *API) PutConfigMap(namespace, name string, text map[string]string, binary map[string][]byte) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.configMaps[namespace+"/"+name] = &corev1.ConfigMap{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Data: text, BinaryData: binary,
+	}
+}
+
+// serveSecret answers a get of a Secret, or of another namespace's ConfigMap; a.mu is held. What may not be read is forbidden whether
+// it exists or not.
 func (a *API) serveSecret(w http.ResponseWriter, r *http.Request) {
-	id := strings.Replace(strings.TrimPrefix(r.URL.Path, "/api/v1/namespaces/"), "/secrets/", "/", 1)
-	namespace, name, _ := strings.Cut(id, "/")
+	parts := strings.Split(strings.TrimPrefix(r.URL.Path, "/api/v1/namespaces/"), "/")
+	if len(parts) != 3 {
+		http.NotFound(w, r)
+		return
+	}
+	namespace, name, resource := parts[0], parts[2], schema.GroupResource{Resource: parts[1]}
+	id := namespace + "/" + name
 	a.gets[id]++
-	resource := schema.GroupResource{Resource: "secrets"}
 	s := a.secrets[id]
-	switch {
+	switch configMap := a.configMaps[id]; {
+	case resource.Resource == "configmaps" && configMap != nil:
+		_ = json.NewEncoder(w).Encode(configMap)
+	case resource.Resource == "configmaps":
+		refuse(w, apierrors.NewForbidden(resource, name, errors.New("the reloader may not get it")))
 	case s == nil || !s.granted:
 		refuse(w, apierrors.NewForbidden(resource, name, errors.New("the reloader may not get it")))
 	case s.data == nil:

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -138,11 +139,11 @@ func (k *Keeper) take(wanted []bundle.WantedSecret) bool {
 	changed := false
 	now := make(map[string]*held, len(wanted))
 	for _, w := range wanted {
-		id := w.Namespace + "/" + w.Name
+		id := w.ID()
 		h := k.held[id]
 		if h == nil || !slices.Equal(h.wanted.Keys, w.Keys) || !slices.Equal(h.wanted.TLS, w.TLS) {
 			changed = true
-			h = &held{wanted: w, verdict: replica.Secret{Namespace: w.Namespace, Name: w.Name}}
+			h = &held{wanted: w, verdict: replica.Secret{Namespace: w.Namespace, Name: w.Name, ConfigMap: w.ConfigMap}}
 		}
 		now[id] = h
 	}
@@ -200,14 +201,14 @@ func (k *Keeper) readOne(ctx context.Context, h *held) {
 	h.verdict = verdict
 	h.schedule(time.Now())
 	if verdict.Problem != before.Problem {
-		k.log.Info("Secret", "namespace", verdict.Namespace, "name", verdict.Name, "problem", verdict.Problem)
+		k.log.Info("Secret", "resource", h.wanted.Resource(), "namespace", verdict.Namespace, "name", verdict.Name, "problem", verdict.Problem)
 	}
 }
 
 // verdictOf is what an answer of the API says of a Secret, and whether it is one: a refusal is an answer, for the Secret may
 // not be used any longer, and an outage is none.
 func verdictOf(w bundle.WantedSecret, err error) (verdict replica.Secret, answered bool) {
-	verdict = replica.Secret{Namespace: w.Namespace, Name: w.Name}
+	verdict = replica.Secret{Namespace: w.Namespace, Name: w.Name, ConfigMap: w.ConfigMap}
 	switch {
 	case err == nil:
 	case apierrors.IsForbidden(err):
@@ -246,12 +247,29 @@ func (h *held) schedule(now time.Time) {
 func (k *Keeper) get(ctx context.Context, w bundle.WantedSecret) (map[string][]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, getTimeout)
 	defer cancel()
+	answer := k.client.Get().Namespace(w.Namespace).Resource(w.Resource()).Name(w.Name).Do(ctx)
+	if w.ConfigMap {
+		return configMapOf(answer)
+	}
 	var secret corev1.Secret
-	err := k.client.Get().Namespace(w.Namespace).Resource("secrets").Name(w.Name).Do(ctx).Into(&secret)
-	if err != nil {
+	if err := answer.Into(&secret); err != nil {
 		return nil, err
 	}
 	return secret.Data, nil
+}
+
+func configMapOf(answer rest.Result) (map[string][]byte, error) {
+	var found corev1.ConfigMap
+	if err := answer.Into(&found); err != nil {
+		return nil, err
+	}
+	// A key is in one of the two.
+	out := map[string][]byte{}
+	maps.Copy(out, found.BinaryData)
+	for key, text := range found.Data {
+		out[key] = []byte(text)
+	}
+	return out, nil
 }
 
 // report has every Secret that is wanted, those that were read too.
@@ -264,7 +282,7 @@ func (k *Keeper) report() []replica.Secret {
 }
 
 func (k *Keeper) path(w bundle.WantedSecret, key string) string {
-	return filepath.Join(k.dir, w.Namespace, w.Name, key)
+	return filepath.Join(k.dir, w.Namespace, w.Dir(), key)
 }
 
 // writeAll writes every file that can be, whatever became of the others: each that is missing would keep the server from

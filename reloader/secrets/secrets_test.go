@@ -286,3 +286,38 @@ func TestStopgap(t *testing.T) {
 		t.Error("the same for everybody")
 	}
 }
+
+// TestConfigMaps: they are files like those of Secrets, apart from those of a Secret of the same name.
+func TestConfigMaps(t *testing.T) {
+	w := newWorld(t)
+	own, err := newStopgap()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.api.PutSecret("team-a", "ca", map[string][]byte{"key": []byte("of the Secret")}, true)
+	w.api.PutConfigMap("team-a", "ca", map[string]string{"key": "of the ConfigMap", "ca.crt": precious}, map[string][]byte{"ca.der": own})
+	w.want(
+		bundle.WantedSecret{Namespace: "team-a", Name: "ca", Keys: []string{"key"}},
+		bundle.WantedSecret{Namespace: "team-a", Name: "ca", ConfigMap: true, Keys: []string{"ca.crt", "ca.der", "key"}, TLS: []bundle.TLSKeys{{CA: "ca.crt"}, {CA: "ca.der"}}},
+		bundle.WantedSecret{Namespace: "team-a", Name: "other", ConfigMap: true, Keys: []string{"key"}},
+	)
+	w.keeper.Sync(t.Context())
+	w.check(
+		replica.Secret{Namespace: "team-a", Name: "ca"},
+		replica.Secret{Namespace: "team-a", Name: "ca", ConfigMap: true, Problem: "its key ca.crt is no certificate in PEM"},
+		replica.Secret{Namespace: "team-a", Name: "other", ConfigMap: true, Forbidden: true},
+	)
+	for file, want := range map[string]string{"ca/key": "of the Secret", "configmap:ca/key": "of the ConfigMap", "configmap:ca/ca.der": string(own)} {
+		if got := w.content("team-a/" + file); got != want {
+			t.Errorf("%s has %q", file, got)
+		}
+	}
+	if w.content("team-a/configmap:ca/ca.crt") == precious {
+		t.Error("the server gets a CA that is none")
+	}
+	w.want()
+	w.keeper.Sync(t.Context())
+	if left := w.files(); len(left) > 0 {
+		t.Errorf("files that nobody wants any more: %v", left)
+	}
+}

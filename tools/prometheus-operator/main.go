@@ -1,4 +1,4 @@
-// Prometheus-operator prints the configuration that prometheus-operator itself generates for the monitors, Probes, ScrapeConfigs and Secrets on
+// Prometheus-operator prints the configuration that prometheus-operator itself generates for the monitors, Probes, ScrapeConfigs, Secrets and ConfigMaps on
 // its standard input: what test/monitors holds ours to.
 package main
 
@@ -82,6 +82,9 @@ func (d *declared) add(document []byte) error {
 		object = d.scrapes[key]
 	case "Secret":
 		return d.addSecret(document)
+	case "ConfigMap":
+		object = &corev1.ConfigMap{}
+		d.secrets = append(d.secrets, object)
 	default:
 		return fmt.Errorf("kind %s", meta.Kind)
 	}
