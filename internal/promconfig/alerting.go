@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
+	"github.com/hearth-monitoring/hearth/internal/replica"
 	"github.com/hearth-monitoring/hearth/internal/stack"
 )
 
@@ -60,18 +61,22 @@ func alertingOf(s *stack.Stack) *alerting {
 	return out
 }
 
-// ownAlertmanager is the job by which a server pulls from its own Alertmanager, at the names to which it sends: where alerts went
-// is asked of Prometheus like everything else. No discovery, and so no grant, is needed for that.
-func ownAlertmanager(s *stack.Stack) scrapeConfig {
-	job := scrapeConfig{JobName: stack.JobAlertmanager}
+// ownAlertmanager are the jobs by which a server pulls from its own Alertmanager, at the names to which it sends, and from the
+// reloaders beside it: where alerts went is asked of Prometheus like everything else. No discovery, and so no grant, is needed for that.
+func ownAlertmanager(s *stack.Stack) []scrapeConfig {
+	pods, reloaders := scrapeConfig{JobName: stack.JobAlertmanager}, scrapeConfig{JobName: stack.JobReloaderAlertmanager}
 	for i, host := range s.Alertmanager.Hosts(s.Namespace) {
 		pod := fmt.Sprintf("%s-%d", s.Alertmanager.Names.Base, i)
-		job.StaticConfigs = append(job.StaticConfigs, staticConfig{
+		pods.StaticConfigs = append(pods.StaticConfigs, staticConfig{
 			Targets: []string{fmt.Sprintf("%s:%d", host, stack.AlertmanagerPort)},
 			Labels:  map[string]string{"instance": s.Namespace + "/" + pod, "namespace": s.Namespace, "pod": pod},
 		})
+		reloaders.StaticConfigs = append(reloaders.StaticConfigs, staticConfig{
+			Targets: []string{fmt.Sprintf("%s:%d", host, replica.Port)},
+			Labels:  map[string]string{"job": stack.JobReloader, "instance": s.Namespace + "/" + pod, "namespace": s.Namespace, "pod": pod},
+		})
 	}
-	return job
+	return []scrapeConfig{pods, reloaders}
 }
 
 // withoutReplica takes the label away by which replicas of a server differ, and only that: an alert that both of them raise

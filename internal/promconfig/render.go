@@ -128,7 +128,7 @@ func encode(s *stack.Stack) ([]byte, error) {
 			EvaluationInterval: s.Global.EvaluationInterval,
 			ExternalLabels:     s.Global.ExternalLabels,
 		},
-		ScrapeConfigs: []scrapeConfig{self(s)},
+		ScrapeConfigs: []scrapeConfig{self(s), reloader(s)},
 		RemoteWrite:   remoteWrites(s),
 	}
 	if !s.Agent {
@@ -140,7 +140,7 @@ func encode(s *stack.Stack) ([]byte, error) {
 		c.RuleFiles = append(c.RuleFiles, replica.WatchdogFile)
 	}
 	if s.Alertmanager != nil {
-		c.ScrapeConfigs = append(c.ScrapeConfigs, ownAlertmanager(s))
+		c.ScrapeConfigs = append(c.ScrapeConfigs, ownAlertmanager(s)...)
 	}
 	for _, exporter := range s.Exporters {
 		c.ScrapeConfigs = append(c.ScrapeConfigs, by(s, "instance", nodeExporter(exporter))...)

@@ -1,6 +1,9 @@
 package promconfig
 
 import (
+	"fmt"
+
+	"github.com/hearth-monitoring/hearth/internal/replica"
 	"github.com/hearth-monitoring/hearth/internal/stack"
 )
 
@@ -32,4 +35,16 @@ func self(s *stack.Stack) scrapeConfig {
 		job.BasicAuth = &basicAuth{UsernameFile: BasicAuthDir + "/username", PasswordFile: BasicAuthDir + "/password"}
 	}
 	return job
+}
+
+// reloader is the job by which a server pulls from the reloader in its own pod, as it does from itself. The reloader asks for no
+// password.
+func reloader(s *stack.Stack) scrapeConfig {
+	return scrapeConfig{
+		JobName: stack.JobReloader,
+		StaticConfigs: []staticConfig{{
+			Targets: []string{fmt.Sprintf("localhost:%d", replica.Port)},
+			Labels:  map[string]string{"instance": s.Namespace + "/" + s.Name},
+		}},
+	}
 }

@@ -14,17 +14,31 @@ type Awaited struct {
 	Why string
 }
 
-// The jobs by which a server pulls from itself and from its own Alertmanager.
+// The jobs by which a server pulls from itself and from its own Alertmanager, and from the reloaders beside both. What those of the
+// reloaders measure is the same, and so is their label job.
 const (
-	JobSelf         = "prometheus"
-	JobAlertmanager = "alertmanager"
+	JobSelf                 = "prometheus"
+	JobAlertmanager         = "alertmanager"
+	JobReloader             = "hearth-reloader"
+	JobReloaderAlertmanager = JobReloader + "/" + JobAlertmanager
 )
+
+// awaitedOfItself are the jobs that nothing can take the targets of away, so they are what tells "nothing is down" from "nothing has
+// been looked for".
+func (s *Stack) awaitedOfItself() []Awaited {
+	const begun = "the server has only just begun to look for its targets, "
+	out := []Awaited{{Job: JobSelf, Why: begun + "itself among them"}, {Job: JobReloader, Why: begun + "the reloader beside it among them"}}
+	if s.Alertmanager != nil {
+		out = append(out, Awaited{Job: JobAlertmanager, Why: begun + "its own Alertmanager among them"},
+			Awaited{Job: JobReloaderAlertmanager, Why: begun + "the reloader beside its own Alertmanager among them"})
+	}
+	return out
+}
 
 // Awaited are the jobs that ought to have targets. That one has none is nothing that Prometheus would speak of.
 func (s *Stack) Awaited() []Awaited {
 	k := s.Kubernetes
-	// Nothing can take this target away, so it is what tells "nothing is down" from "nothing has been looked for".
-	out := []Awaited{{Job: JobSelf, Why: "the server has only just begun to look for its targets, itself among them"}}
+	out := s.awaitedOfItself()
 	if k.APIServer {
 		out = append(out, Awaited{Job: JobAPIServer, Why: "the Service kubernetes in namespace default has no endpoint with a port called https"})
 	}

@@ -113,7 +113,7 @@ func add(to map[string]*v1alpha1.JobStatus, shard map[string]*v1alpha1.JobStatus
 		switch {
 		case !ok:
 			to[name] = j
-		case slices.Contains([]string{stack.JobAlertmanager, stack.JobOperator}, name):
+		case slices.Contains([]string{stack.JobAlertmanager, stack.JobReloaderAlertmanager, stack.JobOperator}, name):
 			worst(to, *j)
 		default:
 			known.Up, known.Down = known.Up+j.Up, known.Down+j.Down

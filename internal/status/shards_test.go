@@ -23,13 +23,14 @@ func ofShard(name string, shard int32, r replica.Report) status.Pod {
 func twoShards() *status.Server {
 	return &status.Server{Replicas: 3, Shards: 2, Spread: 2, Revision: 4, Updated: 3, Pods: []status.Pod{
 		ofShard("prometheus-main-0", 0, replica.Report{Rules: 7, Firing: 2, Pending: 1, Jobs: []replica.Job{
-			{Name: "prometheus", Up: 1}, {Name: "alertmanager", Up: 1}, {Name: "kubelet", Up: 3},
+			{Name: "prometheus", Up: 1}, {Name: "alertmanager", Up: 1}, {Name: "kubelet", Up: 3}, {Name: "hearth-reloader/alertmanager", Up: 1},
 		}}),
 		ofShard("prometheus-main-1", 0, replica.Report{Rules: 7, Firing: 1, Pending: 1, Jobs: []replica.Job{
-			{Name: "prometheus", Up: 1}, {Name: "alertmanager", Up: 1}, {Name: "kubelet", Up: 3},
+			{Name: "prometheus", Up: 1}, {Name: "alertmanager", Up: 1}, {Name: "kubelet", Up: 3}, {Name: "hearth-reloader/alertmanager", Up: 1},
 		}}),
 		ofShard("prometheus-main-shard-1-0", 1, replica.Report{Rules: 7, Firing: 3, Jobs: []replica.Job{
-			{Name: "prometheus", Up: 1}, {Name: "alertmanager", Up: 1}, {Name: "kubelet", Up: 1, Down: 1, LastError: "refused"}, {Name: "coredns", Up: 2},
+			{Name: "prometheus", Up: 1}, {Name: "alertmanager", Up: 1}, {Name: "kubelet", Up: 1, Down: 1, LastError: "refused"},
+			{Name: "coredns", Up: 2}, {Name: "hearth-reloader/alertmanager", Up: 1},
 		}}),
 	}}
 }
@@ -41,9 +42,9 @@ func ofServer(o *status.Server) v1alpha1.PrometheusServerStatus {
 // TestShardsAddUp: what replicas of one shard say is said once, and what shards say adds up, but for what each of them has whole.
 func TestShardsAddUp(t *testing.T) {
 	s := ofServer(twoShards())
-	want := &v1alpha1.TargetsStatus{Summary: "9/10", Jobs: []v1alpha1.JobStatus{
+	want := &v1alpha1.TargetsStatus{Summary: "10/11", Jobs: []v1alpha1.JobStatus{
 		{Name: "kubelet", Up: 4, Down: 1, LastError: "refused"},
-		{Name: "alertmanager", Up: 1}, {Name: "coredns", Up: 2}, {Name: "prometheus", Up: 2},
+		{Name: "alertmanager", Up: 1}, {Name: "coredns", Up: 2}, {Name: "hearth-reloader/alertmanager", Up: 1}, {Name: "prometheus", Up: 2},
 	}}
 	if diff := cmp.Diff(want, s.Targets); diff != "" {
 		t.Errorf("targets (-want +got):\n%s", diff)
@@ -79,7 +80,7 @@ func TestSpreading(t *testing.T) {
 	o.Pods[2].Ready, o.Pods[2].Report = false, nil
 	s := ofServer(o)
 	said(t, s, v1alpha1.ConditionReady, metav1.ConditionFalse, "until then, targets stay on 1 shard")
-	said(t, s, v1alpha1.ConditionTargetsHealthy, metav1.ConditionTrue, "5/5 targets are up")
+	said(t, s, v1alpha1.ConditionTargetsHealthy, metav1.ConditionTrue, "6/6 targets are up")
 	if s.Configuration.Shards != 1 {
 		t.Errorf("configuration.shards is %d", s.Configuration.Shards)
 	}

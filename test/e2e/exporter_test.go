@@ -119,7 +119,7 @@ func TestExporterPools(t *testing.T) {
 	eventually(t, time.Minute, func() error {
 		return wantValue(t, through(ps), `count(up{job="node-exporter"} == 1)`, float64(len(kube.nodes)))
 	})
-	must(t, wantValue(t, through(ps), `count(up{job!="prometheus"})`, float64(len(kube.nodes))))
+	must(t, wantValue(t, through(ps), `count(up{job!~"prometheus|hearth-reloader"})`, float64(len(kube.nodes))))
 }
 
 // TestRollingUpdate changes the pods' template and looks at every node all the while: at no time more of them than declared

@@ -230,7 +230,7 @@ func (g *ground) targetsAre(server prometheus, want map[string]map[string]string
 		}
 		got, wrong := map[string]map[string]string{}, ""
 		for _, target := range data.ActiveTargets {
-			if target.ScrapePool == "prometheus" {
+			if target.ScrapePool == "prometheus" || target.ScrapePool == "hearth-reloader" {
 				continue
 			}
 			key := target.ScrapePool + " " + target.Labels["instance"]

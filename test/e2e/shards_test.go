@@ -36,7 +36,7 @@ func TestShards(t *testing.T) {
 	pod := g.manyPorts()
 	g.create(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: g.servers, Name: "text"}}, pod, ps, rule)
 	g.await(2*time.Minute, ps, v1alpha1.ConditionReady, metav1.ConditionTrue, "")
-	g.awaitMessage(3*time.Minute, ps, v1alpha1.ConditionTargetsHealthy, fmt.Sprintf("%d/%d targets are up", shardTargets+1, shardTargets+1))
+	g.awaitMessage(3*time.Minute, ps, v1alpha1.ConditionTargetsHealthy, fmt.Sprintf("%d/%d targets are up", shardTargets+2, shardTargets+2))
 	first := lives(g.pods(ps))
 	zero := throughPod(ps.Namespace, "prometheus-main-0")
 	at := zero.value(t, `count(up{job="kubernetes-pods"} == 1) == `+strconv.Itoa(shardTargets)).Value
@@ -95,7 +95,7 @@ func (g *ground) twoShards(ps *v1alpha1.PrometheusServer, rule *v1alpha1.AlertRu
 		g.shardKnowsItself(ps, p, shard)
 	}
 	g.t.Logf("of %d targets, shard 0 has %d and shard 1 the other %d", shardTargets, len(want[0]), len(want[1]))
-	g.awaitMessage(3*time.Minute, ps, v1alpha1.ConditionTargetsHealthy, fmt.Sprintf("%d/%d targets are up", shardTargets+2, shardTargets+2))
+	g.awaitMessage(3*time.Minute, ps, v1alpha1.ConditionTargetsHealthy, fmt.Sprintf("%d/%d targets are up", shardTargets+4, shardTargets+4))
 	g.await(time.Minute, rule, v1alpha1.ConditionLoaded, metav1.ConditionTrue, "")
 	// One on each. The AlertRule adds them up as well, but is told of a mere number once a minute.
 	eventually(g.t, time.Minute, func() error {
@@ -172,7 +172,7 @@ func (g *ground) oneShard(ps *v1alpha1.PrometheusServer) {
 		return err
 	})
 	g.t.Logf("the claim stays, and shard 0 has all targets after another %s", took)
-	g.awaitMessage(3*time.Minute, ps, v1alpha1.ConditionTargetsHealthy, fmt.Sprintf("%d/%d targets are up", shardTargets+1, shardTargets+1))
+	g.awaitMessage(3*time.Minute, ps, v1alpha1.ConditionTargetsHealthy, fmt.Sprintf("%d/%d targets are up", shardTargets+2, shardTargets+2))
 }
 
 // firstPort is where manyPorts begins to listen.

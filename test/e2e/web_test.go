@@ -107,7 +107,7 @@ func (g *ground) withoutSecrets(ps *v1alpha1.PrometheusServer) {
 // protected tries what Prometheus and the reloader do with each other through TLS and the password.
 func (g *ground) protected(server prometheus, ps *v1alpha1.PrometheusServer) {
 	g.t.Helper()
-	for _, job := range []string{"prometheus", "node-exporter"} {
+	for _, job := range []string{"prometheus", "hearth-reloader", "node-exporter"} {
 		up := server.value(g.t, fmt.Sprintf(`up{job=%q} == 1`, job))
 		g.t.Logf("up%v = %v", up.Metric, up.Value.float())
 	}
