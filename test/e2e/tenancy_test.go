@@ -89,6 +89,7 @@ func (g *ground) tenancy(before *v1alpha1.PrometheusServer) {
 		g.t.Run(name, func(t *testing.T) { g.in(t).refusedToTenant(ps, name, refused[name]) })
 	}
 	g.t.Run("whose series are", func(t *testing.T) { g.in(t).ownedByTenant(through(ps)) })
+	g.t.Run("limits", func(t *testing.T) { g.in(t).limits(ps) })
 }
 
 // refusedToTenant waits until the server's status and an event on the object say why it is refused.
