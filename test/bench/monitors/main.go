@@ -26,6 +26,7 @@ type options struct {
 	changes    int
 	idle       int
 	removals   int
+	only       string
 	rest       time.Duration
 	interval   string
 	keep       bool
@@ -41,6 +42,7 @@ func main() {
 	fs.IntVar(&o.changes, "changes", 40, "edits, and half as many of everything else")
 	fs.IntVar(&o.idle, "idle", 30, "seconds during which nothing happens and nothing may be written")
 	fs.IntVar(&o.removals, "removals", 0, "remove this many of each sort of thing with which a target goes, and nothing else")
+	fs.StringVar(&o.only, "only", "", "of -removals, those whose names contain this")
 	// While much is discovered Prometheus' discovery hands on what it found less and less often, and begins anew some seconds later.
 	fs.DurationVar(&o.rest, "rest", 8*time.Second, "how long nothing happens before each of -removals")
 	fs.StringVar(&o.interval, "interval", "10m", "how often a target is scraped")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
@@ -36,6 +37,9 @@ func (b *bench) removals(ctx context.Context) error {
 	fmt.Printf("\nRemoved %d times, each after %s of rest: ms until Prometheus has no such target.\n", b.o.removals, b.o.rest)
 	fmt.Print("\n| removed | since it was gone: p50 | max | since the API's answer: p50 | max | since it was gone, each |\n|---|---|---|---|---|---|\n")
 	for _, r := range b.removable() {
+		if !strings.Contains(r.name, b.o.only) {
+			continue
+		}
 		var answered, gone []float64
 		for i := range b.o.removals {
 			sinceAnswer, sinceGone, err := b.removeOne(ctx, r)
@@ -68,6 +72,7 @@ func (b *bench) removable() []removal {
 	exporter := &v1alpha1.NodeExporter{ObjectMeta: own}
 	probe, scrape, monitor := b.probe(theirs), b.scrapeConfig(theirs), b.monitor(0, 0)
 	monitor.ObjectMeta, monitor.Spec.Selector.MatchLabels = theirs, map[string]string{"app": goes}
+	// A pod comes before its Service, see running.
 	monitored := []client.Object{b.target(theirs), service(theirs), monitor}
 	of := theirs.Namespace + "/" + goes
 	const pods, services = "kubernetes-pods", "kubernetes-service-endpoints"
@@ -101,7 +106,7 @@ func (b *bench) scrapeConfig(meta metav1.ObjectMeta) *monitoringv1alpha1.ScrapeC
 // milliseconds the target stayed since the API server's answer and since that was gone.
 func (b *bench) removeOne(ctx context.Context, r removal) (sinceAnswer, sinceGone float64, err error) {
 	for _, o := range r.objects {
-		if err := b.Create(ctx, clone(o)); err != nil {
+		if err := errors.Join(b.Create(ctx, clone(o)), b.running(ctx, o)); err != nil {
 			return 0, 0, err
 		}
 	}
@@ -133,6 +138,22 @@ func (b *bench) removeOne(ctx context.Context, r removal) (sinceAnswer, sinceGon
 		}
 	}
 	return cluster.Milliseconds(without.Sub(answered)), max(0, cluster.Milliseconds(without.Sub(gone))), nil
+}
+
+// running waits until a pod does. Prometheus looks at the pods behind a Service when that or its EndpointSlice changes, and at no other
+// time: the target of a pod of which it hears later than of the slice is dropped until then.
+func (b *bench) running(ctx context.Context, o client.Object) error {
+	pod, is := clone(o).(*corev1.Pod)
+	if !is {
+		return nil
+	}
+	return cluster.Until(ctx, 2*time.Minute, "the pod runs", func(ctx context.Context) error {
+		err := b.API.Get(ctx, client.ObjectKeyFromObject(o), pod)
+		if err == nil && pod.Status.Phase != corev1.PodRunning {
+			err = fmt.Errorf("it is %s", pod.Status.Phase)
+		}
+		return err
+	})
 }
 
 // gone waits until the API server has an object no more.
