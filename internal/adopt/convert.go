@@ -144,14 +144,14 @@ func (c *conversion) left(spec map[string]any) {
 		say("spec.externalLabels", "spec.externalLabels", note)
 	}
 	if spec["alerting"] == nil && (spec["additionalAlertManagerConfigs"] != nil) {
-		say("spec.alerting", "", alertingNote)
+		say("spec.alerting", "", c.alertingNote())
 	}
 }
 
 func (c *conversion) externalNote() string {
 	var notes []string
-	if !removed(c.theirs.Spec.PrometheusExternalLabelName) {
-		notes = append(notes, fmt.Sprintf("prometheus=<namespace>/<name> has the PrometheusServer's name: set externalLabels.prometheus: %s/%s when the other one is gone", c.theirs.Namespace, c.theirs.Name))
+	if label := c.sameLabel(); label != "" {
+		notes = append(notes, "prometheus=<namespace>/<name> has the PrometheusServer's name: set "+label+" when the other one is gone")
 	}
 	if !removed(c.theirs.Spec.ReplicaExternalLabelName) {
 		notes = append(notes, fmt.Sprintf("the replica's label is called replica, not %s", ptr.Deref(c.theirs.Spec.ReplicaExternalLabelName, "prometheus_replica")))
@@ -159,8 +159,30 @@ func (c *conversion) externalNote() string {
 	return strings.Join(notes, "; ")
 }
 
-const alertingNote = "left out on purpose: while both run every rule is evaluated twice, and with another label prometheus the Alertmanagers would notify twice; " +
-	"add spec.alerting.external when the other one is gone"
+// sameLabel are the external labels with which alerts are those of the other one; empty if they are already.
+func (c *conversion) sameLabel() string {
+	name := ptr.Deref(c.theirs.Spec.PrometheusExternalLabelName, "prometheus")
+	switch name {
+	case "":
+		return ""
+	case "prometheus":
+		return fmt.Sprintf("externalLabels.prometheus: %s/%s", c.theirs.Namespace, c.theirs.Name)
+	}
+	return fmt.Sprintf(`externalLabels: {prometheus: "", %s: %s/%s}`, name, c.theirs.Namespace, c.theirs.Name)
+}
+
+// alerting is left out, whatever it says.
+func alerting(c *conversion) (verdict, becomes, note string) {
+	return Changed, "", c.alertingNote()
+}
+
+func (c *conversion) alertingNote() string {
+	note := "left out, because while both run both evaluate every rule: add spec.alerting.external when the other one is gone, or before that"
+	if label := c.sameLabel(); label != "" {
+		note += " together with " + label + ", as with another label the Alertmanagers would notify twice"
+	}
+	return note
+}
 
 // selector is both halves of a selection, nil where nothing is selected.
 func selector(objects, namespaces *metav1.LabelSelector) *v1alpha1.ObjectSelector {

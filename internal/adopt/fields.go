@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	monitoringv1alpha1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1alpha1"
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/utils/ptr"
@@ -226,7 +227,12 @@ func labelled() map[string]take {
 		},
 		"replicaExternalLabelName":    external("replica", func(c *conversion) *string { return c.theirs.Spec.ReplicaExternalLabelName }),
 		"prometheusExternalLabelName": external("prometheus", func(c *conversion) *string { return c.theirs.Spec.PrometheusExternalLabelName }),
-		"serviceDiscoveryRole":        instead("Services are discovered by EndpointSlices, with the same targets and labels"),
+		"serviceDiscoveryRole": func(c *conversion) (string, string, string) {
+			if ptr.Deref(c.theirs.Spec.ServiceDiscoveryRole, "") == monitoringv1.EndpointSliceRole {
+				return Same, "", ""
+			}
+			return Changed, "", "Services are discovered by EndpointSlices, with the same targets and labels"
+		},
 		"arbitraryFSAccessThroughSMs": instead("monitors may never name files"),
 		"ignoreNamespaceSelectors":    instead("a monitor may look in namespaces from which the server takes monitors, and in no other"),
 	}
@@ -257,7 +263,7 @@ func (c *conversion) label(labels map[string]string) {
 // elsewhere is what is left out, and why.
 func elsewhere() map[string]take {
 	return map[string]take{
-		"alerting":                      instead(alertingNote),
+		"alerting":                      alerting,
 		"additionalScrapeConfigs":       without("its text is in a Secret, which is not read: write a ScrapeConfig"),
 		"additionalAlertManagerConfigs": without("its text is in a Secret, which is not read: use spec.alerting.external"),
 		"web":                           without("name the certificate's Secret in spec.web.tls: it needs the keys tls.crt and tls.key"),
