@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
@@ -75,6 +76,8 @@ func run(o options) error {
 		// The process ends right after the manager, so nobody works on without the lease. An API server that is out of breath for
 		// ten seconds, which is what is usual here, should not cost a restart on top.
 		LeaderElectionReleaseOnCancel: true, LeaseDuration: new(30 * time.Second), RenewDeadline: new(20 * time.Second),
+		// A busy API server can take minutes to list ten thousand rules, and giving up would have it begin anew.
+		Controller: ctrlconfig.Controller{CacheSyncTimeout: 15 * time.Minute},
 	})
 	if err != nil {
 		return fmt.Errorf("set up: %w", err)

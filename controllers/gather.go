@@ -63,6 +63,7 @@ func (r *PrometheusServerReconciler) gatherRules(ctx context.Context, ps *v1alph
 			return err
 		}
 	}
+	in.Before = known.before(ps.Generation)
 	in.Published.Rules = map[string]bundle.File{}
 	// Of tenants' rules it is known only later which ones can be loaded.
 	all := stack.TenancyOf(ps).Label != ""
@@ -83,9 +84,8 @@ func (r *PrometheusServerReconciler) monitors(ps *v1alpha1.PrometheusServer) ([]
 }
 
 // lastGood adds what is published of those rules of which the newest generation can't be loaded, or not yet, or of each.
-func lastGood(out map[string]bundle.File, all []stack.AlertRule, path func(namespace, name string) string, known *served, each bool) {
-	for i := range all {
-		ar := &all[i]
+func lastGood(out map[string]bundle.File, all []*stack.AlertRule, path func(namespace, name string) string, known *served, each bool) {
+	for _, ar := range all {
 		if ar.Judged && ar.Problem == "" && !each {
 			continue
 		}

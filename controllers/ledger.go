@@ -131,10 +131,11 @@ func sameVerdicts(a, b []stack.Verdict) bool {
 }
 
 func (a *account) set(verdicts []stack.Verdict, revision int64, changed map[types.NamespacedName]bool) {
+	gone, came := differing(a.verdicts, verdicts)
 	a.verdicts = verdicts
-	for i := range verdicts {
-		v := &verdicts[i]
-		rule := types.NamespacedName{Namespace: v.Namespace, Name: v.Name}
+	for i := range came {
+		v := &came[i]
+		rule := judgedRule(v)
 		known, ok := a.entries[rule]
 		if v.Pending {
 			// Nothing is said of a generation before there is a verdict on it.
@@ -150,9 +151,18 @@ func (a *account) set(verdicts []stack.Verdict, revision int64, changed map[type
 		a.entries[rule], changed[rule] = entry, true
 		a.wait(rule, v.Problem == "")
 	}
-	if len(a.entries) > len(verdicts) {
-		a.drop(verdicts, changed)
+	a.drop(gone, came, changed)
+}
+
+// differing are those parts of two lists between the first and the last verdict that differ.
+func differing(a, b []stack.Verdict) (gone, came []stack.Verdict) {
+	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
+		a, b = a[1:], b[1:]
 	}
+	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	return a, b
 }
 
 func (a *account) wait(rule types.NamespacedName, is bool) {
@@ -164,18 +174,23 @@ func (a *account) wait(rule types.NamespacedName, is bool) {
 }
 
 // drop removes what there is no verdict on any more.
-func (a *account) drop(verdicts []stack.Verdict, changed map[types.NamespacedName]bool) {
-	left := make(map[types.NamespacedName]bool, len(verdicts))
-	for i := range verdicts {
-		left[types.NamespacedName{Namespace: verdicts[i].Namespace, Name: verdicts[i].Name}] = true
+func (a *account) drop(gone, came []stack.Verdict, changed map[types.NamespacedName]bool) {
+	left := make(map[types.NamespacedName]bool, len(came))
+	for i := range came {
+		left[judgedRule(&came[i])] = true
 	}
-	for rule := range a.entries {
-		if !left[rule] {
+	for i := range gone {
+		if rule := judgedRule(&gone[i]); !left[rule] {
 			delete(a.entries, rule)
 			delete(a.waiting, rule)
 			changed[rule] = true
 		}
 	}
+}
+
+// judgedRule is the AlertRule that a verdict is on.
+func judgedRule(v *stack.Verdict) types.NamespacedName {
+	return types.NamespacedName{Namespace: v.Namespace, Name: v.Name}
 }
 
 // load notes what every replica has loaded.

@@ -54,12 +54,12 @@ type looked struct {
 	mu      sync.Mutex
 	version uint64
 	// all is by namespace and name, and never changed: servers resolve it beside each other. It is nil before the first look.
-	all []stack.AlertRule
+	all []*stack.AlertRule
 }
 
 // alertRules are all there are, with the verdicts on them, by namespace and name. Only what has changed since the last look
 // is looked at again. A generation without a verdict changes nothing yet: what was known of the AlertRule before it stays.
-func (r *PrometheusServerReconciler) alertRules(ctx context.Context) ([]stack.AlertRule, error) {
+func (r *PrometheusServerReconciler) alertRules(ctx context.Context) ([]*stack.AlertRule, error) {
 	l := &r.looked
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -82,19 +82,19 @@ func (r *PrometheusServerReconciler) alertRules(ctx context.Context) ([]stack.Al
 }
 
 // lookAtAll copies nothing of the cache.
-func (r *PrometheusServerReconciler) lookAtAll(ctx context.Context) ([]stack.AlertRule, error) {
+func (r *PrometheusServerReconciler) lookAtAll(ctx context.Context) ([]*stack.AlertRule, error) {
 	var list v1alpha1.AlertRuleList
 	if err := r.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("list AlertRules: %w", err)
 	}
 	out := r.Verdicts.Judged(list.Items)
-	slices.SortFunc(out, func(a, b stack.AlertRule) int {
+	slices.SortFunc(out, func(a, b *stack.AlertRule) int {
 		return compareNames(a, client.ObjectKey{Namespace: b.Namespace, Name: b.Name})
 	})
 	return out, nil
 }
 
-func (r *PrometheusServerReconciler) lookAtSome(ctx context.Context, all []stack.AlertRule, changed []types.NamespacedName) ([]stack.AlertRule, error) {
+func (r *PrometheusServerReconciler) lookAtSome(ctx context.Context, all []*stack.AlertRule, changed []types.NamespacedName) ([]*stack.AlertRule, error) {
 	all = slices.Clone(all)
 	for _, rule := range changed {
 		var ar v1alpha1.AlertRule
@@ -102,7 +102,7 @@ func (r *PrometheusServerReconciler) lookAtSome(ctx context.Context, all []stack
 		if client.IgnoreNotFound(err) != nil {
 			return nil, fmt.Errorf("get AlertRule %s: %w", rule, err)
 		}
-		var now []stack.AlertRule // none, if it is gone or on its way out
+		var now []*stack.AlertRule // none, if it is gone or on its way out
 		if err == nil {
 			now = r.Verdicts.Judged([]v1alpha1.AlertRule{ar})
 		}
@@ -116,6 +116,6 @@ func (r *PrometheusServerReconciler) lookAtSome(ctx context.Context, all []stack
 	return all, nil
 }
 
-func compareNames(ar stack.AlertRule, rule types.NamespacedName) int {
+func compareNames(ar *stack.AlertRule, rule types.NamespacedName) int {
 	return cmp.Or(cmp.Compare(ar.Namespace, rule.Namespace), cmp.Compare(ar.Name, rule.Name))
 }

@@ -47,8 +47,8 @@ func TestLooksAtWhatChanged(t *testing.T) {
 }
 
 // ours are those of the test's namespace: other tests may be at work in theirs.
-func ours(c *cluster, all []stack.AlertRule) []stack.AlertRule {
-	var out []stack.AlertRule
+func ours(c *cluster, all []*stack.AlertRule) []*stack.AlertRule {
+	var out []*stack.AlertRule
 	for _, ar := range all {
 		if ar.Namespace == c.namespace {
 			out = append(out, ar)

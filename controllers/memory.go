@@ -95,6 +95,14 @@ func (s *served) current(version uint64, generation int64) bool {
 	return s.later > 0
 }
 
+// before are the rules that were made last, if it was of this generation of the server.
+func (s *served) before(generation int64) *stack.Rules {
+	if s.generation != generation {
+		return nil
+	}
+	return s.rules
+}
+
 // take notes what was made of the AlertRules in a look that began then and went as far as publishing.
 func (s *served) take(rules *stack.Rules, version uint64, generation int64, began time.Time) {
 	s.rules, s.version, s.generation = rules, version, generation

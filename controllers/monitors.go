@@ -136,7 +136,7 @@ func (m *Monitors) All(wanted func(monitors.Kind) bool) ([]stack.Monitor, error)
 }
 
 // PrometheusRules are all there are, with the verdicts on them, as All has monitors.
-func (m *Monitors) PrometheusRules() ([]stack.AlertRule, error) {
+func (m *Monitors) PrometheusRules() ([]*stack.AlertRule, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	found, err := m.store(monitors.PrometheusRuleKind)

@@ -35,12 +35,12 @@ type ruleStore struct {
 	// These are behind all.mu.
 	entries map[types.NamespacedName]*ruleEntry
 	// sorted is what the servers had last and is never changed; stale is what is another one by now.
-	sorted []stack.AlertRule
+	sorted []*stack.AlertRule
 	stale  map[types.NamespacedName]bool
 }
 
 type ruleEntry struct {
-	rule stack.AlertRule
+	rule *stack.AlertRule
 	// packed has the spec until it is judged.
 	packed *v1alpha1.AlertRule
 }
@@ -107,14 +107,14 @@ func (s *ruleStore) Add(o any) error {
 
 // entry is that of a newer version of an object. Unless its spec has changed too, the verdict on it stays.
 func (s *ruleStore) entry(ar *v1alpha1.AlertRule, before *ruleEntry) *ruleEntry {
-	out := &ruleEntry{packed: ar, rule: stack.AlertRule{
+	out := &ruleEntry{packed: ar, rule: &stack.AlertRule{
 		Namespace: ar.Namespace, Name: ar.Name, UID: string(ar.UID), Generation: ar.Generation, Labels: ar.Labels,
 		Created: ar.CreationTimestamp,
 	}}
 	if before != nil && before.packed == nil && before.rule.UID == out.rule.UID && before.rule.Generation == out.rule.Generation {
-		out.packed, out.rule = nil, before.rule
-		out.rule.Labels = ar.Labels
-		return out
+		rule := *before.rule
+		rule.Labels = ar.Labels
+		return &ruleEntry{rule: &rule}
 	}
 	s.queue.Add(nameOf(ar))
 	return out
@@ -191,8 +191,9 @@ func (s *ruleStore) judge(name types.NamespacedName) {
 	if s.entries[name] != entry {
 		return // there is a newer one, and it is in the queue
 	}
-	entry.packed = nil
-	entry.rule.Judged, entry.rule.Problem, entry.rule.File = true, problem, file
+	judged := *entry.rule
+	judged.Judged, judged.Problem, judged.File = true, problem, file
+	entry.packed, entry.rule = nil, &judged
 	s.changed(name)
 }
 
@@ -212,20 +213,20 @@ func (s *ruleStore) verdict(ar *v1alpha1.AlertRule) (string, bundle.File) {
 }
 
 // rules are all there are, by namespace and name. It is called with the lock held.
-func (s *ruleStore) rules() []stack.AlertRule {
+func (s *ruleStore) rules() []*stack.AlertRule {
 	switch {
 	case s.sorted == nil || len(s.stale) > maxChanges:
-		s.sorted = make([]stack.AlertRule, 0, len(s.entries))
+		s.sorted = make([]*stack.AlertRule, 0, len(s.entries))
 		for _, entry := range s.entries {
 			s.sorted = append(s.sorted, entry.rule)
 		}
-		slices.SortFunc(s.sorted, func(a, b stack.AlertRule) int {
+		slices.SortFunc(s.sorted, func(a, b *stack.AlertRule) int {
 			return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 		})
 	case len(s.stale) > 0:
 		s.sorted = slices.Clone(s.sorted)
 		for name := range s.stale {
-			var now []stack.AlertRule // none, if it is gone
+			var now []*stack.AlertRule // none, if it is gone
 			if entry := s.entries[name]; entry != nil {
 				now = append(now, entry.rule)
 			}

@@ -127,7 +127,7 @@ func TestPrometheusRulesAreHeldSmall(t *testing.T) {
 		t.Error("what is not listed yet is known")
 	}
 	must(t, s.Replace(list, ""))
-	var before []stack.AlertRule
+	var before []*stack.AlertRule
 	eventually(t, func() (err error) {
 		if before, err = m.PrometheusRules(); err != nil {
 			return err

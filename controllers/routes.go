@@ -74,34 +74,53 @@ func (r *Routes) Set(ctx context.Context, server types.NamespacedName, routing *
 	now.follow(was, rules, revision)
 	r.servers[server] = now
 	r.mu.Unlock()
-	if known && was.routing == nil && routing == nil {
-		return
-	}
-	for i := range rules {
-		rule := types.NamespacedName{Namespace: rules[i].Namespace, Name: rules[i].Name}
-		if known && now.same(was, rule) {
-			continue
-		}
+	for _, rule := range now.changed(was, known, rules) {
 		if !r.tell(ctx, rule) {
 			return
 		}
 	}
 }
 
+// changed are the rules whose alerts may go other ways than before, or of which something else is said: all of them, if the server's own
+// route is another one. Those that say nothing about routing have no other reason, and they are most of ten thousand.
+func (s *serverRoutes) changed(was *serverRoutes, known bool, rules []stack.Verdict) []types.NamespacedName {
+	var out []types.NamespacedName
+	if !known || !s.sameForAll(was) {
+		for i := range rules {
+			out = append(out, judgedRule(&rules[i]))
+		}
+		return out
+	}
+	for rule := range s.verdicts {
+		if !s.same(was, rule) {
+			out = append(out, rule)
+		}
+	}
+	for rule := range was.verdicts {
+		if _, still := s.verdicts[rule]; !still {
+			out = append(out, rule)
+		}
+	}
+	return out
+}
+
 // follow notes in which revision the newest routing of each AlertRule first was.
 func (s *serverRoutes) follow(was *serverRoutes, rules []stack.Verdict, revision int64) {
 	if s.routing == nil {
 		s.loaded = loadedRoutes{}
+	}
+	if len(s.verdicts) == 0 {
 		return
 	}
+	same := s.sameForAll(was)
 	for i := range rules {
-		rule := types.NamespacedName{Namespace: rules[i].Namespace, Name: rules[i].Name}
+		rule := judgedRule(&rules[i])
 		if _, routed := s.verdicts[rule]; !routed {
 			continue
 		}
 		published, known := was.since[rule]
 		s.since[rule] = published // so that it is no difference
-		if !known || published.generation != rules[i].Generation || !s.same(was, rule) {
+		if !known || published.generation != rules[i].Generation || !same || !s.same(was, rule) {
 			s.since[rule] = publishedRoute{rules[i].Generation, revision}
 		}
 	}
@@ -168,19 +187,17 @@ func routesOf(routing *stack.Routing) *serverRoutes {
 	return out
 }
 
-// same says whether a rule's alerts go the same ways as before, and as much is said of it.
+// sameForAll says whether what concerns all rules alike is the same as before.
+func (s *serverRoutes) sameForAll(was *serverRoutes) bool {
+	if s.routing == nil || was.routing == nil {
+		return s.routing == was.routing
+	}
+	return s.problem == was.problem && reflect.DeepEqual(s.routing.Config.Route, was.routing.Config.Route)
+}
+
+// same says whether the alerts of a rule go the same ways as before as far as it decides that itself, and as much is said of it.
 func (s *serverRoutes) same(was *serverRoutes, rule types.NamespacedName) bool {
-	if (s.routing == nil) != (was.routing == nil) {
-		return false
-	}
-	if s.routing == nil {
-		return true
-	}
-	if s.problem != was.problem || s.since[rule] != was.since[rule] {
-		return false
-	}
-	return reflect.DeepEqual(s.verdicts[rule], was.verdicts[rule]) &&
-		reflect.DeepEqual(s.routing.Config.Route, was.routing.Config.Route) &&
+	return s.since[rule] == was.since[rule] && reflect.DeepEqual(s.verdicts[rule], was.verdicts[rule]) &&
 		reflect.DeepEqual(s.routing.Config.RouteOf(rule.Namespace, rule.Name), was.routing.Config.RouteOf(rule.Namespace, rule.Name))
 }
 

@@ -125,8 +125,7 @@ func (m *Monitors) candidates(kind monitors.Kind) ([]candidate, error) {
 	case *ruleStore:
 		rules := store.rules()
 		out = make([]candidate, len(rules))
-		for i := range rules {
-			r := &rules[i]
+		for i, r := range rules {
 			out[i] = candidate{foreignObject{kind, types.NamespacedName{Namespace: r.Namespace, Name: r.Name}}, types.UID(r.UID), r.Labels, r.Created.Time}
 		}
 	}

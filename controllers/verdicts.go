@@ -161,10 +161,10 @@ func (v *Verdicts) Version() uint64 {
 }
 
 // Judged are AlertRules with the verdicts on them, in the same order. Those that are being deleted are left out.
-func (v *Verdicts) Judged(all []v1alpha1.AlertRule) []stack.AlertRule {
+func (v *Verdicts) Judged(all []v1alpha1.AlertRule) []*stack.AlertRule {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	out := make([]stack.AlertRule, 0, len(all))
+	out := make([]*stack.AlertRule, 0, len(all))
 	for i := range all {
 		ar := &all[i]
 		if ar.DeletionTimestamp != nil {
@@ -174,7 +174,7 @@ func (v *Verdicts) Judged(all []v1alpha1.AlertRule) []stack.AlertRule {
 		if !judged {
 			verdict = Verdict{}
 		}
-		out = append(out, stack.AlertRule{
+		out = append(out, &stack.AlertRule{
 			Namespace: ar.Namespace, Name: ar.Name, UID: string(ar.UID), Generation: ar.Generation, Labels: ar.Labels,
 			Judged: judged, Problem: verdict.Problem, File: verdict.File,
 			Created: ar.CreationTimestamp, Routing: verdict.Routing,

@@ -98,8 +98,8 @@ func (r *reader) objects(ctx context.Context, kind monitors.Kind, out *adopt.Clu
 }
 
 // judged is a PrometheusRule with the verdict on it.
-func judged(u *unstructured.Unstructured) stack.AlertRule {
-	out := stack.AlertRule{Namespace: u.GetNamespace(), Name: u.GetName(), UID: string(u.GetUID()), Generation: u.GetGeneration(), Labels: u.GetLabels(), Judged: true}
+func judged(u *unstructured.Unstructured) *stack.AlertRule {
+	out := &stack.AlertRule{Namespace: u.GetNamespace(), Name: u.GetName(), UID: string(u.GetUID()), Generation: u.GetGeneration(), Labels: u.GetLabels(), Judged: true}
 	ar := &v1alpha1.AlertRule{ObjectMeta: metav1.ObjectMeta{Namespace: out.Namespace, Name: out.Name}}
 	groups, _, err := unstructured.NestedFieldNoCopy(u.Object, "spec", "groups")
 	if err == nil {

@@ -22,7 +22,7 @@ type Cluster struct {
 	Others []Object
 	// Monitors are compiled, and Rules judged.
 	Monitors []Monitor
-	Rules    []stack.AlertRule
+	Rules    []*stack.AlertRule
 	// NamespaceLabels are the labels of each namespace, by its name.
 	NamespaceLabels map[string]map[string]string
 	// Exists says whether somebody has an object of this kind, namespace and name.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"maps"
 	"slices"
 	"strings"
@@ -20,7 +19,9 @@ var errTooLarge = errors.New("too large")
 // touches. The zero value is ready; it holds on to what it was given, which must not be changed afterwards. One server,
 // one Publisher, one goroutine at a time.
 type Publisher struct {
-	config  configPart
+	config configPart
+	// rules are what is in the buckets, in the order in which they were given.
+	rules   []File
 	buckets []bucket
 	// found are the files that Remember found, by path, until the first Publish.
 	found map[string]File
@@ -66,16 +67,12 @@ func (p *Publisher) Publish(prev *Manifest, prefix string, config map[string][]b
 	if prev != nil {
 		before = prev.Buckets(prefix)
 	}
-	if !slices.IsSortedFunc(rules, byPath) {
-		rules = slices.Clone(rules)
-		sortFiles(rules)
-	}
 	buckets, err := p.bucketsAfter(before, prefix, rules)
 	if err != nil {
 		return Manifest{}, nil, fmt.Errorf("rules: %w", err)
 	}
 
-	p.config, p.buckets, p.found, p.seeds = files, buckets, nil, nil
+	p.config, p.rules, p.buckets, p.found, p.seeds = files, rules, buckets, nil, nil
 	m := Manifest{Revision: 1, Rules: rulesCount, Objects: []Object{{Name: FilesName(prefix), SHA256: files.sum}}}
 	packed := map[string][]byte{FilesName(prefix): files.packed}
 	for i, b := range buckets {
@@ -191,7 +188,7 @@ func (p *Publisher) bucketsAfter(before int, prefix string, rules []File) ([]buc
 // grow doubles n until the buckets are aim large on average and none is larger than limit.
 func (p *Publisher) grow(n int, prefix string, files []File, aim, limit int) ([]bucket, error) {
 	for ; ; n *= 2 {
-		buckets, err := p.packAll(prefix, split(files, n), aim, limit)
+		buckets, err := p.packAll(prefix, p.split(files, n), aim, limit)
 		if !errors.Is(err, errTooLarge) {
 			return buckets, err
 		}
@@ -231,7 +228,7 @@ func (p *Publisher) pack(prefix string, i, n int, files []File, limit int) (buck
 	if p.seeds == nil && n == len(p.buckets) {
 		known = p.buckets[i]
 	}
-	if known.packed != nil && len(known.packed) <= limit && slices.EqualFunc(known.files, files, File.same) {
+	if known.packed != nil && len(known.packed) <= limit && sameFiles(known.files, files) {
 		// Of two equal contents, those that others hold as well are kept.
 		known.files = files
 		return known, nil
@@ -276,36 +273,6 @@ func (p *Publisher) packConfig(files map[string][]byte) (configPart, error) {
 	return configPart{files: files, packed: packed, sum: Sum(packed)}, nil
 }
 
-// split shares files out to n buckets, n a power of two, and keeps their order.
-func split(files []File, n int) [][]File {
-	if n == 1 {
-		return [][]File{files}
-	}
-	homes := make([]int32, len(files))
-	sizes := make([]int, n)
-	for i := range files {
-		home := bucketOf(files[i].Path, n)
-		homes[i] = int32(home)
-		sizes[home]++
-	}
-	buckets := make([][]File, n)
-	for i := range buckets {
-		buckets[i] = make([]File, 0, sizes[i])
-	}
-	for i, home := range homes {
-		buckets[home] = append(buckets[home], files[i])
-	}
-	return buckets
-}
-
-func bucketOf(name string, n int) int {
-	h := fnv.New64a()
-	h.Write([]byte(RulesDir + "/" + name))
-	sum := h.Sum64()
-	// FNV's low bits see little of the first letters; folding lets names that differ anywhere land anywhere.
-	return int((sum ^ sum>>32) & uint64(n-1))
-}
-
 func (p *Publisher) checkAlone(files []File, limit int) error {
 	for _, f := range files {
 		// Packing never saves so much that looking at small files is worth it, nor adds more than a few hundred bytes.
@@ -331,7 +298,3 @@ func checkApart(config map[string][]byte) error {
 	}
 	return nil
 }
-
-func sortFiles(files []File) { slices.SortFunc(files, byPath) }
-
-func byPath(a, b File) int { return strings.Compare(a.Path, b.Path) }

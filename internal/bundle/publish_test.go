@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -91,6 +92,56 @@ func TestPublishRewritesOneBucket(t *testing.T) {
 	}
 	if diff := cmp.Diff(fresh, after); diff != "" {
 		t.Errorf("memory changes the result:\n%s", diff)
+	}
+}
+
+// TestPublishWhatHasChanged changes rule files at random, in any order: a Publisher that knows what it published publishes what one does that
+// knows nothing.
+func TestPublishWhatHasChanged(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	var p Publisher
+	var z Compressor
+	var prev *Manifest
+	rules := z.Files(files(3, 300, 1000))
+	for round := range 80 {
+		rules = slices.Clone(rules)
+		for range random.IntN(3) * random.IntN(20) {
+			at := random.IntN(len(rules))
+			f := File{Path: fmt.Sprintf("team-%d_rule.yaml", random.IntN(1000)), Content: z.Content(fmt.Append(nil, random.IntN(2))), Rules: -1}
+			there := slices.ContainsFunc(rules, func(o File) bool { return o.Path == f.Path })
+			switch {
+			case random.IntN(3) == 0:
+				rules = slices.Delete(rules, at, at+1)
+			case random.IntN(3) == 0:
+				rules[at].Content = f.Content
+			case random.IntN(3) == 0: // another place in the order
+				moved := rules[at]
+				rules = append(slices.Delete(rules, at, at+1), moved)
+			case !there:
+				rules = slices.Insert(rules, at, f)
+			}
+		}
+		got, objects, err := p.Publish(prev, "p", nil, rules, len(rules))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, fresh, err := new(Publisher).Publish(prev, "p", nil, rules, len(rules))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got) + cmp.Diff(fresh, objects); diff != "" {
+			t.Fatalf("round %d, -fresh +got:\n%s", round, diff)
+		}
+		for _, f := range rules[:min(3, len(rules))] {
+			if known, ok := p.File(f.Path); !ok || !known.same(f) {
+				t.Fatalf("round %d: %s is %v, %t", round, f.Path, known, ok)
+			}
+		}
+		prev = &got
+	}
+	twice := slices.Insert(slices.Clone(rules), 7, rules[9])
+	if _, _, err := p.Publish(prev, "p", nil, twice, len(twice)); err == nil {
+		t.Error("two files have the same path, and nobody says so")
 	}
 }
 

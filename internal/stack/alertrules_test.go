@@ -1,6 +1,9 @@
 package stack_test
 
 import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -38,7 +41,7 @@ func (c *cluster) resolve(t *testing.T, all ...v1alpha1.AlertRule) *stack.Stack 
 	return c.resolveJudged(t, stacktest.Judged(all))
 }
 
-func (c *cluster) resolveJudged(t *testing.T, all []stack.AlertRule) *stack.Stack {
+func (c *cluster) resolveJudged(t *testing.T, all []*stack.AlertRule) *stack.Stack {
 	t.Helper()
 	published := map[string]bundle.File{}
 	for _, ar := range all {
@@ -129,8 +132,10 @@ func TestWhatIsNotJudgedYetStaysPublished(t *testing.T) {
 	first := texts(t, c.resolve(t, alertRule("a", "up == 0"), alertRule("b", "up")))
 	all := stacktest.Judged([]v1alpha1.AlertRule{alertRule("a", "up == 0"), alertRule("b", "up"), alertRule("new", "up")})
 	unjudged := slices.Clone(all)
-	for i := range unjudged {
-		unjudged[i].Judged, unjudged[i].File = false, bundle.File{}
+	for i, ar := range all {
+		of := *ar
+		of.Judged, of.File = false, bundle.File{}
+		unjudged[i] = &of
 	}
 	after := c.restarted()
 	s := after.resolveJudged(t, unjudged)
@@ -149,6 +154,71 @@ func TestWhatIsNotJudgedYetStaysPublished(t *testing.T) {
 	if s = after.resolveJudged(t, all); after.manifest.Revision != c.manifest.Revision+1 || len(s.Rules.Files) != 3 {
 		t.Errorf("revision %d after %d", after.manifest.Revision, c.manifest.Revision)
 	}
+}
+
+// TestOnlyWhatIsNewIsDecided changes AlertRules, and the labels of namespaces, at random: what Resolve makes with what it made before is
+// what it makes without.
+func TestOnlyWhatIsNewIsDecided(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	in := stack.Inputs{
+		Server: &v1alpha1.PrometheusServer{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "monitoring", Name: "main"},
+			Spec: v1alpha1.PrometheusServerSpec{
+				Rules: &v1alpha1.ObjectSelector{
+					Selector:          &metav1.LabelSelector{MatchLabels: map[string]string{"for": "main"}},
+					NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"watched": "yes"}},
+				},
+				Tenancy: v1alpha1.Tenancy{EnforcedNamespaceLabel: "namespace", ExcludedNamespaces: []string{"n-0"}},
+			},
+		},
+		Confined: &rules.Keeper{},
+	}
+	there := map[string]*stack.AlertRule{}
+	for round := range 60 {
+		for range random.IntN(4) {
+			ar := anyRule(random, round)
+			if delete(there, ar.Namespace+"/"+ar.Name); random.IntN(4) > 0 {
+				there[ar.Namespace+"/"+ar.Name] = ar
+			}
+		}
+		if round%7 == 0 {
+			in.NamespaceLabels = map[string]map[string]string{}
+			for i := range 3 {
+				in.NamespaceLabels[fmt.Sprintf("n-%d", i)] = map[string]string{"watched": []string{"yes", "no"}[random.IntN(2)]}
+			}
+		}
+		in.AlertRules = nil
+		for _, name := range slices.Sorted(maps.Keys(there)) {
+			in.AlertRules = append(in.AlertRules, there[name])
+		}
+		with, errs := stack.Resolve(in)
+		alone := in
+		alone.Before, alone.Confined = nil, nil
+		without, more := stack.Resolve(alone)
+		if errs = append(errs, more...); len(errs) > 0 {
+			t.Fatal(errs.ToAggregate())
+		}
+		if diff := cmp.Diff(without.Rules, with.Rules, cmpopts.IgnoreUnexported(stack.Rules{}), cmp.AllowUnexported(bundle.Content{}), cmpopts.EquateEmpty()); diff != "" {
+			t.Fatalf("round %d: -without +with what was before:\n%s", round, diff)
+		}
+		in.Before = &with.Rules
+		in.Published.Rules = map[string]bundle.File{}
+		for _, f := range with.Rules.Files {
+			in.Published.Rules[f.Path] = f
+		}
+	}
+}
+
+// anyRule is an AlertRule of one of a few names that is selected or not, right or wrong, judged or not yet.
+func anyRule(random *rand.Rand, generation int) *stack.AlertRule {
+	ar := alertRule(fmt.Sprintf("r-%d", random.IntN(10)), []string{"up", "up == 0", "up =="}[random.IntN(3)])
+	ar.Namespace, ar.Generation = fmt.Sprintf("n-%d", random.IntN(3)), int64(generation)
+	ar.Labels = map[string]string{"for": []string{"main", "main", "other"}[random.IntN(3)]}
+	out := stacktest.Judged([]v1alpha1.AlertRule{ar})[0]
+	if random.IntN(5) == 0 {
+		out.Judged, out.File, out.Problem = false, bundle.File{}, ""
+	}
+	return out
 }
 
 func TestRulesLeave(t *testing.T) {

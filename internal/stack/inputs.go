@@ -17,13 +17,16 @@ type Inputs struct {
 	// NodeExporters are all there are; Resolve selects.
 	NodeExporters []v1alpha1.NodeExporter
 	// AlertRules are all there are and that are not being deleted, by namespace and name; Resolve selects.
-	AlertRules []AlertRule
+	AlertRules []*AlertRule
 	// PrometheusRules are all there are, in the same way: nothing of them is routed.
-	PrometheusRules []AlertRule
+	PrometheusRules []*AlertRule
 	// Confined remembers what confined rule files are made of; nil: nothing is remembered.
 	Confined *rules.Keeper
 	// Rules is what Resolve made of the same AlertRules and PrometheusRules before, nil if anything of them has changed since.
 	Rules *Rules
+	// Before is what it made of others before, for the same generation of the server; nil: nothing. An AlertRule that is in both
+	// is not decided again: of ten thousand, an edit is about one.
+	Before *Rules
 	// NamespaceLabels are the labels of each namespace, by its name.
 	NamespaceLabels map[string]map[string]string
 	// Monitors are all there are, by kind, namespace and name; Resolve selects.
@@ -47,7 +50,7 @@ type Inputs struct {
 }
 
 // AlertRule is what decides what becomes of an AlertRule: its labels, and the verdict on its newest generation. The rules
-// themselves are not in it, since there may be ten thousand.
+// themselves are not in it, since there may be ten thousand. It is never changed: another generation or verdict is another one.
 type AlertRule struct {
 	Namespace, Name string
 	UID             string

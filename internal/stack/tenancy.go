@@ -123,6 +123,13 @@ func newConfiner(tenancy *Tenancy, keeper *rules.Keeper) confiner {
 // done forgets what is there no longer.
 func (c confiner) done() { c.keeper.Keep(c.seen) }
 
+// keep has what was made of a file of this namespace remembered.
+func (c confiner) keep(file bundle.File, namespace string) {
+	if c.tenancy.Terms(namespace).Label != "" {
+		c.seen[file.Path] = true
+	}
+}
+
 // file is the rule file of an object in this namespace as the server loads it, or why that can't be.
 func (c confiner) file(file bundle.File, namespace string) (bundle.File, string) {
 	label := c.tenancy.Terms(namespace).Label

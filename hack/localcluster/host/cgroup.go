@@ -164,8 +164,10 @@ func (c Cgroups) Remove(group string) error {
 	return errors.Join(errs...)
 }
 
-// removeGroup goes bottom up: a group is removed with rmdir, whose files can't be. The kernel takes a moment to let go of a
-// group whose last process has just ended.
+// letGo is how long the kernel may take to let go of a group whose last process has just ended. One that held gigabytes takes seconds.
+const letGo = 30 * time.Second
+
+// removeGroup goes bottom up: a group is removed with rmdir, whose files can't be.
 func removeGroup(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) {
@@ -181,11 +183,13 @@ func removeGroup(dir string) error {
 			}
 		}
 	}
-	for range 100 {
+	for deadline := time.Now().Add(letGo); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if err = syscall.Rmdir(dir); err == nil || errors.Is(err, syscall.ENOENT) {
 			return nil
 		}
-		time.Sleep(20 * time.Millisecond)
+		if !errors.Is(err, syscall.EBUSY) {
+			break
+		}
 	}
 	return &os.PathError{Op: "rmdir", Path: dir, Err: err}
 }

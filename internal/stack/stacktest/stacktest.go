@@ -72,14 +72,14 @@ func Operator() stack.Operator {
 
 // Judged are AlertRules as the operator knows them once it has judged each, by namespace and name. One that is being
 // deleted is gone.
-func Judged(all []v1alpha1.AlertRule) []stack.AlertRule {
-	var out []stack.AlertRule
+func Judged(all []v1alpha1.AlertRule) []*stack.AlertRule {
+	var out []*stack.AlertRule
 	for i := range all {
 		ar := &all[i]
 		if ar.DeletionTimestamp != nil {
 			continue
 		}
-		judged := stack.AlertRule{Namespace: ar.Namespace, Name: ar.Name, UID: string(ar.UID), Generation: ar.Generation, Labels: ar.Labels, Judged: true,
+		judged := &stack.AlertRule{Namespace: ar.Namespace, Name: ar.Name, UID: string(ar.UID), Generation: ar.Generation, Labels: ar.Labels, Judged: true,
 			Created: ar.CreationTimestamp, Routing: amconfig.Contribute(ar)}
 		v := rules.Judge(ar)
 		if judged.Problem = v.Problem(); judged.Problem == "" {
@@ -87,7 +87,7 @@ func Judged(all []v1alpha1.AlertRule) []stack.AlertRule {
 		}
 		out = append(out, judged)
 	}
-	slices.SortFunc(out, func(a, b stack.AlertRule) int {
+	slices.SortFunc(out, func(a, b *stack.AlertRule) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 	})
 	return out
