@@ -24,7 +24,8 @@ func (r *PrometheusServerReconciler) gather(ctx context.Context, ps *v1alpha1.Pr
 	if err != nil {
 		return stack.Inputs{}, err
 	}
-	in := stack.Inputs{Server: ps, NodeExporters: exporters.Items, NamespaceLabels: namespaces, Images: r.Images, Confined: &known.confined}
+	in := stack.Inputs{Server: ps, NodeExporters: exporters.Items, NamespaceLabels: namespaces, Images: r.Images, Confined: &known.confined,
+		Before: known.before(ps.Generation)}
 	if in.Monitors, err = r.monitors(ps); err != nil {
 		return stack.Inputs{}, err
 	}
@@ -63,7 +64,6 @@ func (r *PrometheusServerReconciler) gatherRules(ctx context.Context, ps *v1alph
 			return err
 		}
 	}
-	in.Before = known.before(ps.Generation)
 	in.Published.Rules = map[string]bundle.File{}
 	// Of tenants' rules it is known only later which ones can be loaded.
 	all := stack.TenancyOf(ps).Label != ""
@@ -73,7 +73,7 @@ func (r *PrometheusServerReconciler) gatherRules(ctx context.Context, ps *v1alph
 }
 
 // monitors are all there are of the kinds that the server selects.
-func (r *PrometheusServerReconciler) monitors(ps *v1alpha1.PrometheusServer) ([]stack.Monitor, error) {
+func (r *PrometheusServerReconciler) monitors(ps *v1alpha1.PrometheusServer) ([]*stack.Monitor, error) {
 	if r.Monitors == nil {
 		return nil, nil
 	}

@@ -39,6 +39,10 @@ type served struct {
 	cached        *bundle.Manifest
 	cachedVersion string
 
+	// made is what was made last, of the server's spec in generation madeOf.
+	made   *stack.Stack
+	madeOf int64
+
 	// rules are what was made of the AlertRules at version, of the server's spec in generation.
 	rules      *stack.Rules
 	version    uint64
@@ -95,12 +99,12 @@ func (s *served) current(version uint64, generation int64) bool {
 	return s.later > 0
 }
 
-// before are the rules that were made last, if it was of this generation of the server.
-func (s *served) before(generation int64) *stack.Rules {
-	if s.generation != generation {
+// before is what was made last, if it was of this generation of the server.
+func (s *served) before(generation int64) *stack.Stack {
+	if s.madeOf != generation {
 		return nil
 	}
-	return s.rules
+	return s.made
 }
 
 // take notes what was made of the AlertRules in a look that began then and went as far as publishing.

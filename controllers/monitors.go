@@ -1,7 +1,6 @@
 package controllers
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -108,10 +107,10 @@ func (m *Monitors) Events() <-chan event.GenericEvent { return m.events }
 
 // All are the monitors of the kinds that are wanted, by kind, namespace and name. They must not be changed. Until all of a
 // kind have been listed it is not known what there is, and the error says so: that comes by itself, and Events tells.
-func (m *Monitors) All(wanted func(monitors.Kind) bool) ([]stack.Monitor, error) {
+func (m *Monitors) All(wanted func(monitors.Kind) bool) ([]*stack.Monitor, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var out []stack.Monitor
+	var out []*stack.Monitor
 	for _, kind := range slices.Sorted(maps.Keys(foreignKinds())) {
 		if kind == monitors.PrometheusRuleKind || !wanted(kind) {
 			continue
@@ -124,13 +123,7 @@ func (m *Monitors) All(wanted func(monitors.Kind) bool) ([]stack.Monitor, error)
 		if !ok {
 			continue // not installed
 		}
-		begin := len(out)
-		for _, entry := range store.entries {
-			out = append(out, entry.Monitor)
-		}
-		slices.SortFunc(out[begin:], func(a, b stack.Monitor) int {
-			return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
-		})
+		out = append(out, store.monitors()...)
 	}
 	return out, nil
 }

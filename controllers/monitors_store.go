@@ -1,8 +1,10 @@
 package controllers
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,10 +24,12 @@ type monitorStore struct {
 	watching
 	// entries are behind all.mu.
 	entries map[types.NamespacedName]monitorEntry
+	// sorted are their monitors by namespace and name, nil when one has changed. It is never changed itself.
+	sorted []*stack.Monitor
 }
 
 type monitorEntry struct {
-	stack.Monitor
+	*stack.Monitor
 	uid        types.UID
 	generation int64
 	created    time.Time
@@ -44,10 +48,11 @@ func (s *monitorStore) Add(o any) error {
 	after := s.entry(u, before, known)
 	s.all.mu.Lock()
 	defer s.all.mu.Unlock()
-	s.entries[nameOf(u)] = after
-	if !known || !same(before, after) {
-		poke(s.all.changed)
+	if known && same(before, after) {
+		return nil // somebody wrote a status into it
 	}
+	s.entries[nameOf(u)], s.sorted = after, nil
+	poke(s.all.changed)
 	return nil
 }
 
@@ -63,6 +68,7 @@ func (s *monitorStore) Delete(o any) error {
 	s.all.mu.Lock()
 	defer s.all.mu.Unlock()
 	delete(s.entries, nameOf(u))
+	s.sorted = nil
 	poke(s.all.changed)
 	return nil
 }
@@ -81,9 +87,22 @@ func (s *monitorStore) Replace(list []any, _ string) error {
 	}
 	s.all.mu.Lock()
 	defer s.all.mu.Unlock()
-	s.entries, s.listed, s.err = entries, true, nil
+	s.entries, s.sorted, s.listed, s.err = entries, nil, true, nil
 	poke(s.all.changed)
 	return nil
+}
+
+// monitors are all there are, by namespace and name. It is called with the lock held.
+func (s *monitorStore) monitors() []*stack.Monitor {
+	if s.sorted == nil {
+		for _, entry := range s.entries {
+			s.sorted = append(s.sorted, entry.Monitor)
+		}
+		slices.SortFunc(s.sorted, func(a, b *stack.Monitor) int {
+			return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+		})
+	}
+	return s.sorted
 }
 
 // Resync is called by nobody: there is no period for it.
@@ -100,7 +119,7 @@ func same(a, b monitorEntry) bool {
 // entry is what a monitor becomes. One that was compiled is not compiled again: others write statuses into it. Where its
 // current version can't be, what was before stays.
 func (s *monitorStore) entry(u *unstructured.Unstructured, before monitorEntry, known bool) monitorEntry {
-	out := monitorEntry{uid: u.GetUID(), generation: u.GetGeneration(), created: u.GetCreationTimestamp().Time, Monitor: stack.Monitor{
+	out := monitorEntry{uid: u.GetUID(), generation: u.GetGeneration(), created: u.GetCreationTimestamp().Time, Monitor: &stack.Monitor{
 		Kind: s.kind, Namespace: u.GetNamespace(), Name: u.GetName(), Labels: u.GetLabels(),
 		Created: u.GetCreationTimestamp(),
 	}}

@@ -134,6 +134,7 @@ func (r *PrometheusServerReconciler) reconcile(ctx context.Context, ps *v1alpha1
 	if len(invalid) > 0 {
 		return nil, &status.Invalid{Err: invalid.ToAggregate()}
 	}
+	known.made, known.madeOf = s, ps.Generation
 	made, err := render(s, known)
 	if err != nil {
 		return nil, &status.Invalid{Err: err}

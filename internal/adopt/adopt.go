@@ -144,7 +144,7 @@ func (c *Cluster) server(theirs map[string]any, found map[string]*Object) (*Serv
 func (c *Cluster) resolve(ps *v1alpha1.PrometheusServer, reach bool) (*stack.Stack, string) {
 	in := stack.Inputs{Server: ps, PrometheusRules: c.Rules, NamespaceLabels: c.NamespaceLabels, Images: c.Images}
 	for i := range c.Monitors {
-		in.Monitors = append(in.Monitors, c.Monitors[i].Monitor)
+		in.Monitors = append(in.Monitors, &c.Monitors[i].Monitor)
 	}
 	if reach {
 		in.NamespaceLabels = maps.Clone(c.NamespaceLabels)

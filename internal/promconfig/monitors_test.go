@@ -18,7 +18,7 @@ import (
 )
 
 // monitored is a ServiceMonitor as people write them; what is scraped differs with the edit.
-func monitored(t testing.TB, i, edit int) stack.Monitor {
+func monitored(t testing.TB, i, edit int) *stack.Monitor {
 	t.Helper()
 	name := fmt.Sprintf("service-%04d", i)
 	compiled, errs := monitors.OfServiceMonitor(&monitoringv1.ServiceMonitor{
@@ -34,11 +34,11 @@ func monitored(t testing.TB, i, edit int) stack.Monitor {
 	if len(errs) > 0 {
 		t.Fatal(errs.ToAggregate())
 	}
-	return stack.Monitor{Kind: monitors.ServiceMonitorKind, Namespace: fmt.Sprintf("team-%d", i%20), Name: name, Compiled: compiled}
+	return &stack.Monitor{Kind: monitors.ServiceMonitorKind, Namespace: fmt.Sprintf("team-%d", i%20), Name: name, Compiled: compiled}
 }
 
-// resolved is a server that selects these monitors.
-func resolved(t testing.TB, all []stack.Monitor) *stack.Stack {
+// resolved is a server that selects these monitors, after one that selected others.
+func resolved(t testing.TB, all []*stack.Monitor, before *stack.Stack) *stack.Stack {
 	t.Helper()
 	labels := map[string]map[string]string{"monitoring": {stack.LabelReach: stack.ReachCluster}}
 	for i := range 20 {
@@ -47,7 +47,7 @@ func resolved(t testing.TB, all []stack.Monitor) *stack.Stack {
 	everything := &v1alpha1.ObjectSelector{Selector: &metav1.LabelSelector{}, NamespaceSelector: &metav1.LabelSelector{}}
 	ps := &v1alpha1.PrometheusServer{ObjectMeta: metav1.ObjectMeta{Namespace: "monitoring", Name: "main", UID: "1"}}
 	ps.Spec.Targets = &v1alpha1.Targets{MonitorTargets: v1alpha1.MonitorTargets{ServiceMonitors: everything}}
-	s, errs := stack.Resolve(stack.Inputs{Server: ps, NamespaceLabels: labels, Monitors: all, Images: stack.Images{}})
+	s, errs := stack.Resolve(stack.Inputs{Server: ps, NamespaceLabels: labels, Monitors: all, Before: before})
 	if len(errs) > 0 {
 		t.Fatal(errs.ToAggregate())
 	}
@@ -59,10 +59,12 @@ func resolved(t testing.TB, all []stack.Monitor) *stack.Stack {
 func TestJobsAreWrittenOnce(t *testing.T) {
 	t.Parallel()
 	var r Renderer
-	all := []stack.Monitor{monitored(t, 0, 0), monitored(t, 1, 0), monitored(t, 2, 0)}
+	var before *stack.Stack
+	all := []*stack.Monitor{monitored(t, 0, 0), monitored(t, 1, 0), monitored(t, 2, 0)}
 	render := func(what string) {
 		t.Helper()
-		s := resolved(t, all)
+		s := resolved(t, all, before)
+		before = s
 		if _, err := r.Render(s); err != nil {
 			t.Fatalf("%s: %v", what, err)
 		}
@@ -92,7 +94,7 @@ func TestJobsAreWrittenOnce(t *testing.T) {
 	all[0], all[1] = monitored(t, 5, 0), monitored(t, 6, 0)
 	render("as many, but others")
 	all = nil
-	if _, err := r.Render(resolved(t, all)); err != nil || len(r.jobTexts) > 0 {
+	if _, err := r.Render(resolved(t, all, before)); err != nil || len(r.jobTexts) > 0 {
 		t.Errorf("none is left, but %d are remembered: %v", len(r.jobTexts), err)
 	}
 }
@@ -161,7 +163,7 @@ func TestJobsAreRefused(t *testing.T) {
 		},
 		"prometheus refuses the rendered monitors.yml": func(jobs []monitors.Job) { jobs[1].ScrapeTimeout = "never" },
 	} {
-		s := resolved(t, []stack.Monitor{monitored(t, 0, 0), monitored(t, 1, 0)})
+		s := resolved(t, []*stack.Monitor{monitored(t, 0, 0), monitored(t, 1, 0)}, nil)
 		var r Renderer
 		if _, err := r.Render(s); err != nil {
 			t.Fatal(err)
@@ -177,27 +179,29 @@ func TestJobsAreRefused(t *testing.T) {
 // BenchmarkMonitors is what an edit of one monitor among a thousand takes before it is written to the API, and what a
 // reconcile takes that finds nothing new.
 func BenchmarkMonitors(b *testing.B) {
-	all := make([]stack.Monitor, 1000)
+	all := make([]*stack.Monitor, 1000)
 	for i := range all {
 		all[i] = monitored(b, i, 0)
 	}
 	for _, what := range []string{"edit", "nothing new"} {
 		b.Run(what, func(b *testing.B) {
 			var r Renderer
-			if _, err := r.Render(resolved(b, all)); err != nil {
+			s := resolved(b, all, nil)
+			if _, err := r.Render(s); err != nil {
 				b.Fatal(err)
 			}
-			edit := 0
+			edit, published := 0, (*bundle.Manifest)(nil)
 			for b.Loop() {
 				if edit++; what == "edit" {
 					all[edit%1000] = monitored(b, edit%1000, edit)
 				}
-				s := resolved(b, all)
+				s = resolved(b, all, s)
+				s.Published.Manifest = published
 				files, err := r.Render(s)
 				if err != nil {
 					b.Fatal(err)
 				}
-				s.Published.Manifest = &files.Manifest
+				published = &files.Manifest
 			}
 		})
 	}

@@ -27,8 +27,8 @@ func resolveRules(in Inputs, tenancy *Tenancy, spec *field.Path) (Rules, field.E
 	confine := newConfiner(tenancy, in.Confined)
 	d := decider{in: &in, confine: confine, selection: selection, path: rules.Path}
 	f := decider{in: &in, confine: confine, selection: foreign, path: rules.PrometheusRulePath}
-	if b := in.Before; b != nil && maps.EqualFunc(b.namespaceLabels, in.NamespaceLabels, maps.Equal) {
-		d.before, f.before = b.decided, b.foreign
+	if b := in.Before; b != nil && sameLabels(b.Rules.namespaceLabels, in.NamespaceLabels) {
+		d.before, f.before = b.Rules.decided, b.Rules.foreign
 	}
 	out.decided, out.foreign = d.all(in.AlertRules), f.all(in.PrometheusRules)
 	confine.done()
@@ -37,6 +37,9 @@ func resolveRules(in Inputs, tenancy *Tenancy, spec *field.Path) (Rules, field.E
 	out.Foreign = out.collect(out.foreign)
 	return out, nil
 }
+
+// sameLabels says whether namespaces have the same labels in both.
+func sameLabels(a, b map[string]map[string]string) bool { return maps.EqualFunc(a, b, maps.Equal) }
 
 // collect adds what becomes of those that are selected, and returns the verdicts on them.
 func (r *Rules) collect(decided []*decision) []Verdict {

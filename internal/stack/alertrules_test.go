@@ -201,7 +201,7 @@ func TestOnlyWhatIsNewIsDecided(t *testing.T) {
 		if diff := cmp.Diff(without.Rules, with.Rules, cmpopts.IgnoreUnexported(stack.Rules{}), cmp.AllowUnexported(bundle.Content{}), cmpopts.EquateEmpty()); diff != "" {
 			t.Fatalf("round %d: -without +with what was before:\n%s", round, diff)
 		}
-		in.Before = &with.Rules
+		in.Before = with
 		in.Published.Rules = map[string]bundle.File{}
 		for _, f := range with.Rules.Files {
 			in.Published.Rules[f.Path] = f

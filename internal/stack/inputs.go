@@ -24,13 +24,13 @@ type Inputs struct {
 	Confined *rules.Keeper
 	// Rules is what Resolve made of the same AlertRules and PrometheusRules before, nil if anything of them has changed since.
 	Rules *Rules
-	// Before is what it made of others before, for the same generation of the server; nil: nothing. An AlertRule that is in both
+	// Before is what it made before, for the same generation of the server; nil: nothing. An AlertRule or monitor that is in both
 	// is not decided again: of ten thousand, an edit is about one.
-	Before *Rules
+	Before *Stack
 	// NamespaceLabels are the labels of each namespace, by its name.
 	NamespaceLabels map[string]map[string]string
 	// Monitors are all there are, by kind, namespace and name; Resolve selects.
-	Monitors []Monitor
+	Monitors []*Monitor
 	// Published is what the cluster has of this server's files now.
 	Published Published
 	// ShardsUp are the shards of which a replica runs what is published.

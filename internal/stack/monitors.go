@@ -16,7 +16,8 @@ import (
 	"github.com/hearth-monitoring/hearth/internal/monitors"
 )
 
-// Monitor is a ServiceMonitor, PodMonitor, Probe or ScrapeConfig of the cluster, and what it becomes.
+// Monitor is a ServiceMonitor, PodMonitor, Probe or ScrapeConfig of the cluster, and what it becomes. It is never changed: another
+// version is another one.
 type Monitor struct {
 	Kind            monitors.Kind
 	Namespace, Name string
@@ -41,6 +42,10 @@ type Monitors struct {
 	Tenancy Tenancy
 	// Verdicts has an entry for every selected monitor, in the order of kinds, namespaces and names.
 	Verdicts []MonitorVerdict
+
+	// places are what becomes of each by itself, and namespaceLabels those that they were made with.
+	places          map[*Monitor]*place
+	namespaceLabels map[string]map[string]string
 }
 
 // MonitorVerdict says what becomes of one monitor.
@@ -95,11 +100,16 @@ type placer struct {
 	everywhere bool
 	reach      *reach
 	tenancy    *Tenancy
+	before     map[*Monitor]*place
 }
 
 // resolveMonitors decides for each selected monitor what is scraped. One that can't be keeps nobody else from it.
 func resolveMonitors(in Inputs, global Global, tenancy *Tenancy, reach *reach, path *field.Path) (Monitors, field.ErrorList) {
-	var out Monitors
+	out := Monitors{places: map[*Monitor]*place{}, namespaceLabels: in.NamespaceLabels}
+	var before map[*Monitor]*place
+	if in.Before != nil && sameLabels(in.Before.Monitors.namespaceLabels, in.NamespaceLabels) {
+		before = in.Before.Monitors.places
+	}
 	var errs field.ErrorList
 	var placed []placed
 	for _, kind := range monitorKinds() {
@@ -110,10 +120,9 @@ func resolveMonitors(in Inputs, global Global, tenancy *Tenancy, reach *reach, p
 			continue
 		}
 		out.Selects = true
-		p := &placer{in: &in, global: global, field: path.Child(name).String(), selection: selection, reach: reach, tenancy: tenancy,
+		p := &placer{in: &in, global: global, field: path.Child(name).String(), selection: selection, reach: reach, tenancy: tenancy, before: before,
 			everywhere: selector.NamespaceSelector != nil && isEmpty(selector.NamespaceSelector)}
-		for i := range in.Monitors {
-			m := &in.Monitors[i]
+		for _, m := range in.Monitors {
 			if m.Kind == kind && selection.Takes(m.Labels, m.Namespace, in.NamespaceLabels) {
 				placed = out.take(m, p, placed)
 			}
@@ -156,11 +165,16 @@ type placed struct {
 func (out *Monitors) take(m *Monitor, p *placer, all []placed) []placed {
 	verdict := MonitorVerdict{Kind: m.Kind, Namespace: m.Namespace, Name: m.Name, Problem: m.Problem}
 	if m.Compiled != nil {
-		jobs, problem := p.place(m)
+		place := p.before[m]
+		if place == nil {
+			place = p.place(m)
+		}
+		out.places[m] = place
+		problem := cmp.Or(place.problem, p.beyond(place.needs))
 		verdict.LastGood = problem == "" && m.Problem != ""
 		verdict.Problem = cmp.Or(verdict.Problem, problem)
 		if problem == "" {
-			all = append(all, placed{m, jobs, len(out.Verdicts)})
+			all = append(all, placed{m, place.jobs, len(out.Verdicts)})
 		}
 	}
 	out.Verdicts = append(out.Verdicts, verdict)
@@ -177,15 +191,21 @@ func want(secrets map[string]*bundle.WantedSecret, s bundle.WantedSecret) {
 	secrets[id].TLS = append(secrets[id].TLS, s.TLS...)
 }
 
-// place are the jobs of a monitor on this server, or why there are none.
-func (p *placer) place(m *Monitor) ([]monitors.Job, string) {
+// place is what a monitor is on a server: its jobs and the roles that they take, or why there are none. It is not changed once it is made.
+type place struct {
+	jobs    []monitors.Job
+	needs   []Binding
+	problem string
+}
+
+func (p *placer) place(m *Monitor) *place {
 	terms := p.tenancy.Terms(m.Namespace)
 	if refusal := terms.Refusal(m.Compiled); refusal != "" {
-		return nil, refusal
+		return &place{problem: refusal}
 	}
 	for i := range m.Compiled.Jobs {
 		if problem := p.timeout(&m.Compiled.Jobs[i]); problem != "" {
-			return nil, fmt.Sprintf("%s: %s", m.Compiled.Jobs[i].JobName, problem)
+			return &place{problem: fmt.Sprintf("%s: %s", m.Compiled.Jobs[i].JobName, problem)}
 		}
 	}
 	var needs []Binding
@@ -201,13 +221,18 @@ func (p *placer) place(m *Monitor) ([]monitors.Job, string) {
 		return namespaces
 	})
 	if problem != "" {
-		return nil, problem
+		return &place{problem: problem}
 	}
-	if !p.reach.allow(p.field, needs...) {
-		return nil, fmt.Sprintf("its targets are beyond namespace %s, where this server may not look: label that namespace %s=%s",
-			p.in.Server.Namespace, LabelReach, ReachCluster)
+	return &place{jobs: terms.Applied(m.Namespace, jobs), needs: needs}
+}
+
+// beyond is why a server may not look where it would have to, empty if it may.
+func (p *placer) beyond(needs []Binding) string {
+	if p.reach.allow(p.field, needs...) {
+		return ""
 	}
-	return terms.Applied(m.Namespace, jobs), ""
+	return fmt.Sprintf("its targets are beyond namespace %s, where this server may not look: label that namespace %s=%s",
+		p.in.Server.Namespace, LabelReach, ReachCluster)
 }
 
 // discovers are the roles that a discovery in these namespaces takes; nil is all of them.

@@ -1,12 +1,15 @@
 package stack_test
 
 import (
+	"maps"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/hearth-monitoring/hearth/internal/stack"
 	"github.com/hearth-monitoring/hearth/internal/stack/stacktest"
@@ -95,10 +98,7 @@ tosystem: its targets are beyond namespace monitoring`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := strings.NewReplacer("REACH", c.reach, "SELECTOR", c.selector).Replace(monitorsWorld)
-			declared, err := stacktest.Read(os.DirFS("../../config/crd"), []byte(text))
-			if err != nil {
-				t.Fatal(err)
-			}
+			declared := declared(t, text)
 			s, errs := stack.Resolve(declared.Inputs(&declared.Servers[0]))
 			if len(errs) > 0 {
 				t.Fatal(errs.ToAggregate())
@@ -108,6 +108,53 @@ tosystem: its targets are beyond namespace monitoring`},
 			}
 		})
 	}
+}
+
+// TestOnlyNewMonitorsArePlaced changes monitors, and what namespaces are labelled, at random: what Resolve makes with what it made before
+// is what it makes without.
+func TestOnlyNewMonitorsArePlaced(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 6))
+	text := strings.NewReplacer("SELECTOR", `{selector: {}, namespaceSelector: {matchLabels: {tenant: "yes"}}}`, "REACH", "").Replace(monitorsWorld)
+	variants := []stacktest.Declared{declared(t, text), declared(t, strings.ReplaceAll(text, "port: a", "port: b"))}
+	in := variants[0].Inputs(&variants[0].Servers[0])
+	there := slices.Clone(in.Monitors)
+	for round := range 60 {
+		for range random.IntN(3) {
+			at := random.IntN(len(there))
+			there[at] = nil
+			if random.IntN(4) > 0 {
+				there[at] = variants[random.IntN(2)].Monitors[at]
+			}
+		}
+		in.Monitors = slices.DeleteFunc(slices.Clone(there), func(m *stack.Monitor) bool { return m == nil })
+		if random.IntN(4) == 0 {
+			in.NamespaceLabels = maps.Clone(in.NamespaceLabels)
+			in.NamespaceLabels["shop"] = map[string]string{"tenant": []string{"yes", "no"}[random.IntN(2)]}
+			in.NamespaceLabels["system"] = map[string]string{"tenant": []string{"yes", "no"}[random.IntN(2)]}
+			in.NamespaceLabels["monitoring"] = map[string]string{stack.LabelReach: []string{stack.ReachCluster, ""}[random.IntN(2)]}
+		}
+		with, errs := stack.Resolve(in)
+		alone := in
+		alone.Before = nil
+		without, more := stack.Resolve(alone)
+		if errs = append(errs, more...); len(errs) > 0 {
+			t.Fatal(errs.ToAggregate())
+		}
+		if diff := cmp.Diff(without.Monitors, with.Monitors, cmpopts.IgnoreUnexported(stack.Monitors{}, stack.Tenancy{})) +
+			cmp.Diff(without.Bindings, with.Bindings) + cmp.Diff(without.Withheld, with.Withheld); diff != "" {
+			t.Fatalf("round %d: -without +with what was before:\n%s", round, diff)
+		}
+		in.Before = with
+	}
+}
+
+func declared(t *testing.T, text string) stacktest.Declared {
+	t.Helper()
+	out, err := stacktest.Read(os.DirFS("../../config/crd"), []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
 
 // within says where each job looks, what is granted, and what is rejected.

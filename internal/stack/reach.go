@@ -55,7 +55,9 @@ type Withheld struct {
 
 // reach collects what the targets of a server take, and says which of them it can't have.
 type reach struct {
-	server  *v1alpha1.PrometheusServer
+	server *v1alpha1.PrometheusServer
+	// account is that of the server's pods.
+	account string
 	allowed bool
 	// bindings are what was granted: a thousand monitors take the same few.
 	bindings map[Binding]bool
@@ -63,7 +65,7 @@ type reach struct {
 }
 
 func newReach(in Inputs) *reach {
-	return &reach{server: in.Server, bindings: map[Binding]bool{}, allowed: MayReach(in.Server.Namespace, in.NamespaceLabels)}
+	return &reach{server: in.Server, account: NamesOf(in.Server.Name).Base, bindings: map[Binding]bool{}, allowed: MayReach(in.Server.Namespace, in.NamespaceLabels)}
 }
 
 // MayReach says whether the servers of a namespace may look beyond it.
@@ -75,14 +77,14 @@ func MayReach(namespace string, namespaceLabels map[string]map[string]string) bo
 // server may not look there: then the field's targets have to be left out, and the status says so.
 func (r *reach) allow(field string, needs ...Binding) bool {
 	home := r.server.Namespace
-	for i := range needs {
-		needs[i].Account = cmp.Or(needs[i].Account, NamesOf(r.server.Name).Base)
-		if needs[i].Namespace != home && !r.allowed {
+	for _, need := range needs {
+		if need.Namespace != home && !r.allowed {
 			r.withhold(field)
 			return false
 		}
 	}
 	for _, need := range needs {
+		need.Account = cmp.Or(need.Account, r.account)
 		r.bindings[need] = true
 	}
 	return true

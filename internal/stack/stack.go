@@ -140,10 +140,10 @@ type Rules struct {
 	// Foreign has one for every selected PrometheusRule, in the same order.
 	Foreign []Verdict
 
-	// decided and foreign are the decisions on all AlertRules and PrometheusRules, by namespace and name, where these are the labels
-	// of namespaces.
+	// decided and foreign are the decisions on all AlertRules and PrometheusRules, by namespace and name.
 	decided, foreign []*decision
-	namespaceLabels  map[string]map[string]string
+	// namespaceLabels are those that they were made with.
+	namespaceLabels map[string]map[string]string
 
 	// routed are the selected AlertRules that have receivers or notify.
 	routed []routed

@@ -85,6 +85,9 @@ func tenancy(ps *v1alpha1.PrometheusServer, path *field.Path) (Tenancy, field.Er
 // bound leaves out what is more than a namespace may have. The newest monitors are, so that nobody's targets go because of
 // what somebody declares later.
 func (out *Monitors) bound(all []placed) {
+	if out.Tenancy.Jobs == 0 {
+		return
+	}
 	oldest := make([]*placed, len(all))
 	for i := range all {
 		oldest[i] = &all[i]
@@ -94,7 +97,7 @@ func (out *Monitors) bound(all []placed) {
 	for _, one := range oldest {
 		namespace, n := one.monitor.Namespace, int64(len(one.jobs))
 		most := out.Tenancy.Jobs
-		if most == 0 || slices.Contains(out.Tenancy.excluded, namespace) || taken[namespace]+n <= most {
+		if slices.Contains(out.Tenancy.excluded, namespace) || taken[namespace]+n <= most {
 			taken[namespace] += n
 			continue
 		}

@@ -44,7 +44,7 @@ type Declared struct {
 	NodeExporters []v1alpha1.NodeExporter
 	AlertRules    []v1alpha1.AlertRule
 	// Monitors are compiled already.
-	Monitors []stack.Monitor
+	Monitors []*stack.Monitor
 	// NamespaceLabels are the labels of each declared namespace, by its name.
 	NamespaceLabels map[string]map[string]string
 }
@@ -164,7 +164,7 @@ func compiled[T metav1.Object](d *Declared, kind monitors.Kind, document []byte,
 		return err
 	}
 	made, errs := compile(o)
-	m := stack.Monitor{Kind: kind, Namespace: o.GetNamespace(), Name: o.GetName(), Labels: o.GetLabels(), Created: o.GetCreationTimestamp(), Compiled: made}
+	m := &stack.Monitor{Kind: kind, Namespace: o.GetNamespace(), Name: o.GetName(), Labels: o.GetLabels(), Created: o.GetCreationTimestamp(), Compiled: made}
 	if len(errs) > 0 {
 		m.Problem = errs.ToAggregate().Error()
 	}

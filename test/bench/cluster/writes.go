@@ -10,6 +10,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
@@ -40,19 +41,28 @@ func (c *Cluster) Observe(ctx context.Context, servers client.ObjectList) (*Obse
 	return o, errors.Join(o.Follow(ctx, &corev1.ConfigMapList{}, client.InNamespace(c.Namespace)), o.Follow(ctx, servers, client.InNamespace(c.Namespace)))
 }
 
-// Follow watches these objects too. A write of one that makes no new generation is a write of its status.
+// Follow watches these objects too. A write of one that makes no new generation is a write of its status. Of ten thousand only the
+// metadata are read: a client that is too slow for what is written is cut off by the API server, and costs it more than all others.
 func (o *Observer) Follow(ctx context.Context, list client.ObjectList, where ...client.ListOption) error {
+	gvk, err := apiutil.GVKForObject(list, o.api.Scheme())
+	if err != nil {
+		return err
+	}
+	kind := strings.TrimSuffix(gvk.Kind, "List")
+	if _, whole := list.(*corev1.ConfigMapList); !whole {
+		metadata := &metav1.PartialObjectMetadataList{}
+		metadata.SetGroupVersionKind(gvk)
+		list = metadata
+	}
 	w, err := o.api.Watch(ctx, list, where...)
 	if err != nil {
 		return err
 	}
 	go func() {
 		for ctx.Err() == nil {
-			for e := range w.ResultChan() {
-				o.note(e)
-			}
-			// The API ends a watch after a while. What is there already comes as added, and is not counted.
-			if w, err = o.api.Watch(ctx, list, where...); err != nil {
+			version := o.follow(w, kind)
+			// The API ends a watch after a while. Where it can't go on, what is there comes as added, and is not counted.
+			if w, err = o.api.Watch(ctx, list, append(where, &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: version}})...); err != nil {
 				return
 			}
 		}
@@ -60,14 +70,23 @@ func (o *Observer) Follow(ctx context.Context, list client.ObjectList, where ...
 	return nil
 }
 
-func (o *Observer) note(e watch.Event) {
+// follow notes events until there are no more, and returns the version of the last object, empty if that is too old to go on from.
+func (o *Observer) follow(w watch.Interface, kind string) (version string) {
+	for e := range w.ResultChan() {
+		object, ok := e.Object.(client.Object)
+		if !ok {
+			return ""
+		}
+		version = object.GetResourceVersion()
+		o.note(e.Type, kind, object)
+	}
+	return version
+}
+
+func (o *Observer) note(event watch.EventType, kind string, object client.Object) {
 	now := time.Now()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	object, ok := e.Object.(client.Object)
-	if !ok {
-		return
-	}
 	if cm, is := object.(*corev1.ConfigMap); is {
 		what := Part
 		if strings.HasSuffix(cm.Name, "-config") {
@@ -77,27 +96,23 @@ func (o *Observer) note(e watch.Event) {
 			}
 		}
 		o.at[what] = now
-		o.count(e, what)
+		o.count(event, what)
 		return
 	}
-	gvk, err := apiutil.GVKForObject(object, o.api.Scheme())
-	if err != nil {
-		return
-	}
-	key := fmt.Sprintf("%s %s/%s", gvk.Kind, object.GetNamespace(), object.GetName())
-	if generation, known := o.known[key]; known && generation == object.GetGeneration() && e.Type == watch.Modified {
-		o.count(e, gvk.Kind+" status")
+	key := fmt.Sprintf("%s %s/%s", kind, object.GetNamespace(), object.GetName())
+	if generation, known := o.known[key]; known && generation == object.GetGeneration() && event == watch.Modified {
+		o.count(event, kind+" status")
 		return
 	}
 	o.known[key] = object.GetGeneration()
-	o.at[gvk.Kind] = now
-	if e.Type == watch.Deleted {
+	o.at[kind] = now
+	if event == watch.Deleted {
 		delete(o.known, key)
 	}
 }
 
-func (o *Observer) count(e watch.Event, what string) {
-	if e.Type == watch.Modified {
+func (o *Observer) count(event watch.EventType, what string) {
+	if event == watch.Modified {
 		o.writes[what]++
 	}
 }
