@@ -102,8 +102,8 @@ func TestPublishWhatHasChanged(t *testing.T) {
 	var p Publisher
 	var z Compressor
 	var prev *Manifest
-	rules := z.Files(files(3, 300, 1000))
-	for round := range 80 {
+	rules := z.Files(files(3, 300, 400))
+	for round := range 40 {
 		rules = slices.Clone(rules)
 		for range random.IntN(3) * random.IntN(20) {
 			at := random.IntN(len(rules))

@@ -32,11 +32,14 @@ type jobText struct {
 func (r *Renderer) monitorFiles(s *stack.Stack) (map[string][]byte, error) {
 	files, m := map[string][]byte{}, &s.Monitors
 	if len(m.Jobs) == 0 {
-		r.jobTexts, r.jobsText, r.clientsText = nil, nil, nil
+		r.jobTexts, r.jobsText, r.clientsText, r.written = nil, nil, nil, nil
 		return files, nil
 	}
-	if err := r.writeJobs(monitorJobs(s), m.Tenancy.Terms); err != nil {
-		return nil, err
+	if jobs := monitorJobs(s); len(jobs) != len(r.written) || &jobs[0] != &r.written[0] {
+		if err := r.writeJobs(jobs, m.Tenancy.Terms); err != nil {
+			return nil, err
+		}
+		r.written = jobs
 	}
 	files[MonitorsFile] = r.jobsText
 	if len(r.clientsText) > 0 {

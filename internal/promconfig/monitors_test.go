@@ -103,7 +103,7 @@ func TestJobsAreWrittenOnce(t *testing.T) {
 // where there is one.
 func TestClients(t *testing.T) {
 	t.Parallel()
-	all := []stack.Monitor{monitored(t, 0, 0), monitored(t, 1, 0)}
+	all := []*stack.Monitor{monitored(t, 0, 0), monitored(t, 1, 0)}
 	client, errs := monitors.OfPodMonitor(&monitoringv1.PodMonitor{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "team-2", Name: "client"},
 		Spec: monitoringv1.PodMonitorSpec{PodMetricsEndpoints: []monitoringv1.PodMetricsEndpoint{{HTTPConfigWithProxy: monitoringv1.HTTPConfigWithProxy{
@@ -119,7 +119,7 @@ func TestClients(t *testing.T) {
 	var r Renderer
 	rendered := func() (config string, files map[string][]byte) {
 		t.Helper()
-		s := resolved(t, all)
+		s := resolved(t, all, nil)
 		text, err := Configuration(s)
 		if err != nil {
 			t.Fatal(err)
@@ -131,7 +131,7 @@ func TestClients(t *testing.T) {
 	}
 	for _, named := range []bool{false, true, false} {
 		if named {
-			all = append(all, stack.Monitor{Kind: monitors.ServiceMonitorKind, Namespace: "team-2", Name: "client", Compiled: client})
+			all = append(all, &stack.Monitor{Kind: monitors.ServiceMonitorKind, Namespace: "team-2", Name: "client", Compiled: client})
 		} else {
 			all = all[:2]
 		}

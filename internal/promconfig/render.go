@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/hearth-monitoring/hearth/internal/bundle"
+	"github.com/hearth-monitoring/hearth/internal/monitors"
 	"github.com/hearth-monitoring/hearth/internal/replica"
 	"github.com/hearth-monitoring/hearth/internal/stack"
 )
@@ -36,6 +37,7 @@ type Renderer struct {
 	// jobTexts is what each job of jobsText and of clientsText became, by name.
 	jobTexts map[string]jobText
 	jobsText []byte
+	written  []monitors.Job // that these were made of, which nobody changes
 	// clientsText is empty where there are none.
 	clientsText []byte
 	last        *Files

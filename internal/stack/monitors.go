@@ -43,7 +43,8 @@ type Monitors struct {
 	// Verdicts has an entry for every selected monitor, in the order of kinds, namespaces and names.
 	Verdicts []MonitorVerdict
 
-	// places are what becomes of each by itself, and namespaceLabels those that they were made with.
+	// all are those that there were, places what becomes of each by itself, and namespaceLabels those that all was made with.
+	all             []*Monitor
 	places          map[*Monitor]*place
 	namespaceLabels map[string]map[string]string
 }
@@ -105,10 +106,14 @@ type placer struct {
 
 // resolveMonitors decides for each selected monitor what is scraped. One that can't be keeps nobody else from it.
 func resolveMonitors(in Inputs, global Global, tenancy *Tenancy, reach *reach, path *field.Path) (Monitors, field.ErrorList) {
-	out := Monitors{places: map[*Monitor]*place{}, namespaceLabels: in.NamespaceLabels}
-	var before map[*Monitor]*place
+	out := Monitors{all: in.Monitors, places: map[*Monitor]*place{}, namespaceLabels: in.NamespaceLabels}
+	var before Monitors
 	if in.Before != nil && sameLabels(in.Before.Monitors.namespaceLabels, in.NamespaceLabels) {
-		before = in.Before.Monitors.places
+		before = in.Before.Monitors
+		if slices.Equal(before.all, in.Monitors) {
+			before.allow(reach)
+			return before, nil
+		}
 	}
 	var errs field.ErrorList
 	var placed []placed
@@ -120,7 +125,7 @@ func resolveMonitors(in Inputs, global Global, tenancy *Tenancy, reach *reach, p
 			continue
 		}
 		out.Selects = true
-		p := &placer{in: &in, global: global, field: path.Child(name).String(), selection: selection, reach: reach, tenancy: tenancy, before: before,
+		p := &placer{in: &in, global: global, field: path.Child(name).String(), selection: selection, reach: reach, tenancy: tenancy, before: before.places,
 			everywhere: selector.NamespaceSelector != nil && isEmpty(selector.NamespaceSelector)}
 		for _, m := range in.Monitors {
 			if m.Kind == kind && selection.Takes(m.Labels, m.Namespace, in.NamespaceLabels) {
@@ -132,6 +137,15 @@ func resolveMonitors(in Inputs, global Global, tenancy *Tenancy, reach *reach, p
 	out.bound(placed)
 	out.collect(placed)
 	return out, errs
+}
+
+// allow grants what all of them need.
+func (out *Monitors) allow(reach *reach) {
+	for _, m := range out.all {
+		if place := out.places[m]; place != nil {
+			reach.allow(place.field, place.needs...)
+		}
+	}
 }
 
 // collect has the jobs of all monitors, and the Secrets that these name.
@@ -168,6 +182,7 @@ func (out *Monitors) take(m *Monitor, p *placer, all []placed) []placed {
 		place := p.before[m]
 		if place == nil {
 			place = p.place(m)
+			place.field = p.field
 		}
 		out.places[m] = place
 		problem := cmp.Or(place.problem, p.beyond(place.needs))
@@ -193,6 +208,7 @@ func want(secrets map[string]*bundle.WantedSecret, s bundle.WantedSecret) {
 
 // place is what a monitor is on a server: its jobs and the roles that they take, or why there are none. It is not changed once it is made.
 type place struct {
+	field   string // of the server that selects it
 	jobs    []monitors.Job
 	needs   []Binding
 	problem string
