@@ -39,6 +39,10 @@ func TestKubernetesTargets(t *testing.T) {
 	if got := g.bindings(ps); len(got) > 0 {
 		t.Errorf("bound without leave: %v", got)
 	}
+	// Prometheus does not look at an endpoint again when it hears of its pod's address later (docs/targets.md).
+	for _, name := range []string{"annotated", "behind"} {
+		g.pod(name)
+	}
 	g.reach("cluster")
 	server := through(ps)
 	t.Run("up", func(t *testing.T) { g.in(t).targetsAre(server, g.in(t).expected()) })
