@@ -89,8 +89,9 @@ func (o Server) missingSecrets() string {
 			text = fmt.Sprintf("this server may not read the %s %s of namespace %s, which a monitor names. Grant it with\n%s",
 				kind, s.Name, s.Namespace, stack.GrantCommands(bundle.WantedSecret{Namespace: s.Namespace, Name: s.Name, ConfigMap: s.ConfigMap}, o.Home, o.Account))
 		}
-		if more := len(problems) - 1; more > 0 {
-			text += fmt.Sprintf(" (and %s more)", count(more, "Secret"))
+		if n := len(problems); n > 1 {
+			// In front, because what is at the end is pasted into a shell.
+			text = fmt.Sprintf("the first of %d missing Secrets and ConfigMaps: %s", n, text)
 		}
 		return text
 	}
