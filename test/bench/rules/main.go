@@ -47,7 +47,8 @@ func main() {
 	fs.StringVar(&o.prometheus, "prometheus", "", "a program to run here, without a cluster, to see how long it takes to load the same files")
 	fs.IntVar(&o.changes, "changes", 100, "edits at each size, and half as many creations and deletions")
 	fs.IntVar(&o.burst, "burst", 2000, "AlertRules made at once, after the first size; 0 leaves that out")
-	fs.IntVar(&o.idle, "idle", 60, "seconds during which nothing happens and nothing may be written, at each size")
+	// Every two minutes at the latest Go collects garbage, which is most of what a large heap costs while nothing happens.
+	fs.IntVar(&o.idle, "idle", 120, "seconds during which nothing happens and nothing may be written, at each size")
 	fs.BoolVar(&o.asleep, "asleep", false, "make the AlertRules of each size while the server has no pod, which would load every part of ten thousand")
 	fs.BoolVar(&o.keep, "keep", false, "leave the namespace as it is at the end")
 	_ = fs.Parse(os.Args[1:]) // ExitOnError
