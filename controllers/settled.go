@@ -1,10 +1,13 @@
 package controllers
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"reflect"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -60,8 +63,7 @@ func (a *applier) open(ctx context.Context, owner client.Object, desired []clien
 
 func (a *applier) isSettled(ctx context.Context, namespace, key string, object client.Object) (bool, error) {
 	known, ok := a.settled[key]
-	// Parts of a configuration are compared in no time: where nothing has changed, both are the same bytes in memory.
-	if !ok || !reflect.DeepEqual(known.wanted, object) {
+	if !ok || !sameObject(known.wanted, object) {
 		return false, nil
 	}
 	live, ok := reflect.New(reflect.TypeOf(object).Elem()).Interface().(client.Object)
@@ -76,6 +78,24 @@ func (a *applier) isSettled(ctx context.Context, namespace, key string, object c
 		return false, fmt.Errorf("get %s: %w", key, err)
 	}
 	return live.GetUID() == known.uid && live.GetResourceVersion() == known.version, nil
+}
+
+// sameObject says whether both are wanted the same. Most of a server's children are parts of its configuration, and those are compared in
+// no time: where nothing has changed, both are the same bytes in memory.
+func sameObject(a, b client.Object) bool {
+	part, ok := a.(*corev1.ConfigMap)
+	other, both := b.(*corev1.ConfigMap)
+	if !ok || !both {
+		return reflect.DeepEqual(a, b)
+	}
+	if !maps.Equal(part.Labels, other.Labels) || !maps.Equal(part.Data, other.Data) || !maps.EqualFunc(part.BinaryData, other.BinaryData, bytes.Equal) {
+		return false
+	}
+	rest, otherRest := *part, *other
+	for _, c := range []*corev1.ConfigMap{&rest, &otherRest} {
+		c.Labels, c.Data, c.BinaryData = nil, nil, nil
+	}
+	return reflect.DeepEqual(rest, otherRest)
 }
 
 // key names an object among the children of one owner.
