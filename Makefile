@@ -101,7 +101,7 @@ test: testsummary ## Run every test; the last line counts them
 
 .PHONY: test-unit
 test-unit: testsummary ## Unit and golden tests: everything that needs no API server
-	@$(call gotest,unit) -timeout 10m $$(go list ./... | grep -v -e /controllers -e /test/e2e -e /test/conformance -e /test/rules -e /test/monitors -e /test/adopt)
+	@$(call gotest,unit) -timeout 10m $$(go list ./... | grep -v -e /controllers -e /test/e2e -e /test/conformance -e /test/rules -e /test/monitors -e /test/adopt -e /test/beside)
 
 .PHONY: test-conformance
 test-conformance: testsummary ## The exporter against node_exporter: its fixtures and golden output, and live on this host
@@ -144,6 +144,13 @@ test-e2e: testsummary $(CLUSTER) $(IMAGE) ## Hearth on a real cluster, end to en
 	@hack/cluster.sh deploy
 	@HEARTH_E2E_KUBECONFIG="$$(hack/cluster.sh kubeconfig)" $(call gotest,e2e) -count=1 -timeout 30m ./test/e2e/...
 
+.PHONY: test-beside
+test-beside: testsummary localcluster build peer ## Hearth beside a running prometheus-operator, which takes minutes to build: no part of make test (needs root)
+	@hack/cluster.sh deploy
+	@bin/localcluster load prometheus-config-reloader:v0.85.0=bin/peer/prometheus-config-reloader:/bin/prometheus-config-reloader
+	@HEARTH_E2E_KUBECONFIG="$$(bin/localcluster kubeconfig)" HEARTH_PEER=$(CURDIR)/bin/peer/operator \
+	  $(call gotest,beside) -count=1 -timeout 30m ./test/beside
+
 ##@ Parts of the above
 
 .PHONY: localcluster
@@ -153,6 +160,11 @@ localcluster: ## Build the program that runs the local cluster
 .PHONY: kwok
 kwok: ## Build kwok, whose nodes the nodes' bench measures with
 	@go -C tools/kwok build -ldflags "-s -w" -o ../../bin/kwok sigs.k8s.io/kwok/cmd/kwok
+
+.PHONY: peer
+peer: ## Build prometheus-operator and the reloader of its Prometheus, which test-beside runs
+	@go -C tools/prometheus-operator build -trimpath -ldflags "-s -w" -o ../../bin/peer/ \
+	  github.com/prometheus-operator/prometheus-operator/cmd/operator github.com/prometheus-operator/prometheus-operator/cmd/prometheus-config-reloader
 
 .PHONY: testsummary
 testsummary:
