@@ -33,7 +33,8 @@ type witnessed struct {
 	side    string
 	writers map[string]bool
 	version string
-	// declared is the version, but of the two servers the generation: each operator writes the status of its own when it likes.
+	// declared is the version, but of the two servers the generation, as each operator writes the status of its own when it likes,
+	// and of a pod its restarts, as the kubelet does.
 	declared string
 	deleted  bool
 }
@@ -98,12 +99,29 @@ func (w *witness) note(u *unstructured.Unstructured, deleted bool) {
 		w.seen[key] = one
 	}
 	one.version, one.declared, one.deleted = u.GetResourceVersion(), u.GetResourceVersion(), deleted
-	if kind := u.GetKind(); kind == "Prometheus" || kind == "PrometheusServer" {
+	switch u.GetKind() {
+	case "Prometheus", "PrometheusServer":
 		one.declared = fmt.Sprintf("generation %d", u.GetGeneration())
+	case "Pod":
+		one.declared = fmt.Sprintf("generation %d, %s", u.GetGeneration(), restarts(u))
 	}
 	for _, f := range u.GetManagedFields() {
 		one.writers[f.Manager] = true
 	}
+}
+
+// restarts are those of a pod's containers.
+func restarts(pod *unstructured.Unstructured) string {
+	var out []string
+	for _, field := range []string{"initContainerStatuses", "containerStatuses"} {
+		statuses, _, _ := unstructured.NestedSlice(pod.Object, "status", field)
+		for _, s := range statuses {
+			if status, ok := s.(map[string]any); ok {
+				out = append(out, fmt.Sprintf("%v restarted %v times", status["name"], status["restartCount"]))
+			}
+		}
+	}
+	return strings.Join(out, ", ")
 }
 
 // sideOf says whose an object is.
