@@ -107,13 +107,10 @@ type placer struct {
 // resolveMonitors decides for each selected monitor what is scraped. One that can't be keeps nobody else from it.
 func resolveMonitors(in Inputs, global Global, tenancy *Tenancy, reach *reach, path *field.Path) (Monitors, field.ErrorList) {
 	out := Monitors{all: in.Monitors, places: map[*Monitor]*place{}, namespaceLabels: in.NamespaceLabels}
-	var before Monitors
-	if in.Before != nil && sameLabels(in.Before.Monitors.namespaceLabels, in.NamespaceLabels) {
-		before = in.Before.Monitors
-		if slices.Equal(before.all, in.Monitors) {
-			before.allow(reach)
-			return before, nil
-		}
+	before, known := monitorsBefore(in)
+	if known && slices.Equal(before.all, in.Monitors) {
+		before.allow(reach)
+		return before, nil
 	}
 	var errs field.ErrorList
 	var placed []placed
@@ -137,6 +134,14 @@ func resolveMonitors(in Inputs, global Global, tenancy *Tenancy, reach *reach, p
 	out.bound(placed)
 	out.collect(placed)
 	return out, errs
+}
+
+// monitorsBefore are those that were made before, unless they were made of namespaces with other labels.
+func monitorsBefore(in Inputs) (before Monitors, known bool) {
+	if in.Before == nil || !sameLabels(in.Before.Monitors.namespaceLabels, in.NamespaceLabels) {
+		return Monitors{}, false
+	}
+	return in.Before.Monitors, true
 }
 
 // allow grants what all of them need.
