@@ -71,8 +71,6 @@ func TestRefusedByTheServer(t *testing.T) {
 func (g *ground) refusedByPrometheus(ps *v1alpha1.PrometheusServer, bad v1alpha1.ExternalAlertmanager) *v1alpha1.AlertRule {
 	g.t.Helper()
 	change(g, ps, func(s *v1alpha1.PrometheusServer) { s.Spec.Alerting.External = append(s.Spec.Alerting.External, bad) })
-	late := g.rule("late", alert("Late", "vector(1)"))
-	g.create(late)
 	message, took := g.awaitMessage(time.Minute, ps, v1alpha1.ConditionLoaded, "prometheus-main-0", "goes on with revision", "; its log has them: kubectl ")
 	g.t.Logf("after %s: %s", took, message)
 	// Prometheus itself says only that there are errors. So the condition says where to look, and there they are.
@@ -86,6 +84,9 @@ func (g *ground) refusedByPrometheus(ps *v1alpha1.PrometheusServer, bad v1alpha1
 	})
 	c, _ := g.await(time.Minute, ps, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonLoadFailed)
 	g.secretless(c.Message)
+	// Not before: the operator hears of rules and of servers in no certain order, and what comes first is loaded.
+	late := g.rule("late", alert("Late", "vector(1)"))
+	g.create(late)
 	message, _ = g.awaitMessage(time.Minute, late, v1alpha1.ConditionReady, "cannot be loaded: the condition Loaded of PrometheusServer main says why")
 	g.t.Logf("a rule meanwhile: %s", message)
 
