@@ -45,7 +45,8 @@ func main() {
 	fs.StringVar(&o.only, "only", "", "of -removals, those whose names contain this")
 	// While much is discovered Prometheus' discovery hands on what it found less and less often, and begins anew some seconds later.
 	fs.DurationVar(&o.rest, "rest", 8*time.Second, "how long nothing happens before each of -removals")
-	fs.StringVar(&o.interval, "interval", "10m", "how often a target is scraped")
+	// Not longer: until each has been scraped once, the server's status follows how many are up, and nothing is idle.
+	fs.StringVar(&o.interval, "interval", "30s", "how often a target is scraped")
 	fs.BoolVar(&o.keep, "keep", false, "leave the namespaces as they are at the end")
 	_ = fs.Parse(os.Args[1:]) // ExitOnError
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
