@@ -39,6 +39,7 @@ type AlertRuleReconciler struct {
 	Tests      *Tests
 
 	settling settling
+	echoes   echoes
 }
 
 // Reconcile judges one AlertRule, if that was not done, and writes its status.
@@ -53,6 +54,9 @@ func (r *AlertRuleReconciler) Reconcile(ctx context.Context, req reconcile.Reque
 			r.settling.forget(req.NamespacedName)
 		}
 		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	if stale, result := r.echoes.wait(ar); stale {
+		return result, nil
 	}
 	packed := ar.Annotations[packedSpec]
 	verdict, err := r.judge(ctx, ar)
@@ -232,7 +236,7 @@ func (r *AlertRuleReconciler) writeStatus(ctx context.Context, ar *v1alpha1.Aler
 	changed := ar.DeepCopy()
 	changed.Status = now
 	changed.Status.Conditions = dated(ar.Status.Conditions, now.Conditions, ar.Generation)
-	return statusWriter{r.Client, r.Events}.write(ctx, ar, changed, ar.Status.Conditions, changed.Status.Conditions)
+	return statusWriter{r.Client, r.Events, &r.echoes}.write(ctx, ar, changed, ar.Status.Conditions, changed.Status.Conditions)
 }
 
 // SetupWithManager watches the rules, the servers that may select them, and what those servers say they have.
@@ -241,8 +245,8 @@ func (r *AlertRuleReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		WithOptions(sideBySide()).
 		For(&v1alpha1.AlertRule{}, builder.WithPredicates(specOrSelectable(), r.arrivals())).
-		// What is left is a status, nearly always one that was written here.
-		Watches(&v1alpha1.AlertRule{}, unhurried(&handler.EnqueueRequestForObject{}), builder.WithPredicates(predicate.Not(specOrSelectable()))).
+		// What is left is a status that somebody else wrote, or one that was waited for.
+		Watches(&v1alpha1.AlertRule{}, unhurried(&handler.EnqueueRequestForObject{}), builder.WithPredicates(predicate.Not(specOrSelectable()), r.echoes.others())).
 		Watches(&v1alpha1.PrometheusServer{}, all, builder.WithPredicates(specOrSelectable())).
 		WatchesMetadata(&corev1.Namespace{}, all, builder.WithPredicates(r.Namespaces.changes())).
 		// A verdict is waited for by a server, a status by a person.

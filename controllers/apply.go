@@ -10,8 +10,10 @@ import (
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/hearth-monitoring/hearth/internal/stack"
@@ -23,6 +25,8 @@ type applier struct {
 	reader client.Reader // reads from the API server
 	// settled are the owner's children that need no second look, if anybody remembers them.
 	settled settled
+	// echoes are of the writes of the controller, nil if it does not tell them apart.
+	echoes *echoes
 }
 
 // PendingError says that a child can't be written yet, because an earlier one of its name is still on its way out. It is
@@ -53,7 +57,11 @@ func (a *applier) applyBeside(ctx context.Context, owner client.Object, desired,
 		return nil, nil // the garbage collector is taking the children; making them anew would be a race with it
 	}
 	all := slices.Concat(desired, beside)
-	open, err := a.open(ctx, owner, all)
+	live, err := a.owned(ctx, owner)
+	if err != nil {
+		return nil, err
+	}
+	open, wanted, err := a.open(all, live)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +86,7 @@ func (a *applier) applyBeside(ctx context.Context, owner client.Object, desired,
 	if besides = a.look(ctx, owner, second); besides == nil {
 		besides = a.writeAll(ctx, second)
 	}
-	return besides, a.prune(ctx, owner, all)
+	return besides, a.prune(ctx, live, wanted)
 }
 
 // writeAll writes what it can of the children.
@@ -175,7 +183,7 @@ func (a *applier) write(ctx context.Context, c *child) error {
 	}
 	strangers := c.hasStrangers(live)
 	if c.settled(live) && !strangers {
-		a.settled.note(c)
+		a.settled.note(c, c.live)
 		return nil
 	}
 	if strangers {
@@ -209,7 +217,17 @@ func (a *applier) send(ctx context.Context, c *child) error {
 	if err != nil {
 		return fmt.Errorf("apply %s: %w", c, err)
 	}
+	a.sent(c, config)
 	return nil
+}
+
+// sent notes what the API server made of what was sent to it. Only of a configuration that is all there is to know: what
+// becomes of a workload, others say in its status, and their events are to be heard.
+func (a *applier) sent(c *child, answer *unstructured.Unstructured) {
+	if _, is := c.object.(*corev1.ConfigMap); is && drift(c.config.Object, answer.Object) == "" {
+		a.echoes.wrote(answer)
+		a.settled.note(c, answer)
+	}
 }
 
 // replace deletes a child and makes it anew, because a field of it has to change that the API does not change.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -50,6 +51,17 @@ func runs() predicate.Predicate {
 		// These are selectable already.
 		CreateFunc: func(event.CreateEvent) bool { return false }, DeleteFunc: func(event.DeleteEvent) bool { return false },
 		GenericFunc: func(event.GenericEvent) bool { return false },
+	}
+}
+
+// scraping are changes of what a server says of its targets.
+func scraping() predicate.Predicate {
+	return predicate.Funcs{
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			before, ok := e.ObjectOld.(*v1alpha1.PrometheusServer)
+			now, both := e.ObjectNew.(*v1alpha1.PrometheusServer)
+			return ok && both && !equality.Semantic.DeepEqual(before.Status.Targets, now.Status.Targets)
+		},
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/hearth-monitoring/hearth/internal/bundle"
+	"github.com/hearth-monitoring/hearth/internal/manifests"
 	"github.com/hearth-monitoring/hearth/internal/promconfig"
 	"github.com/hearth-monitoring/hearth/internal/rules"
 	"github.com/hearth-monitoring/hearth/internal/stack"
@@ -30,6 +31,7 @@ type memory struct {
 type served struct {
 	uid      types.UID
 	renderer promconfig.Renderer
+	builder  manifests.Builder
 	// remembered is true once the renderer was told what the cluster has.
 	remembered bool
 	// manifest is what this process published last. The cache is behind what was written for a moment, and a reconcile in

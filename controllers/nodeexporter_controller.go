@@ -10,6 +10,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
@@ -162,7 +163,7 @@ func (r *NodeExporterReconciler) writeStatus(ctx context.Context, ne *v1alpha1.N
 	changed := ne.DeepCopy()
 	changed.Status = now
 	changed.Status.Conditions = dated(ne.Status.Conditions, now.Conditions, ne.Generation)
-	return statusWriter{r.Client, r.Events}.write(ctx, ne, changed, ne.Status.Conditions, changed.Status.Conditions)
+	return statusWriter{client: r.Client, events: r.Events}.write(ctx, ne, changed, ne.Status.Conditions, changed.Status.Conditions)
 }
 
 // SetupWithManager watches what an exporter is made of and the servers that select it.
@@ -172,7 +173,7 @@ func (r *NodeExporterReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	b := ctrl.NewControllerManagedBy(mgr).
 		WithOptions(sideBySide()).
 		For(&v1alpha1.NodeExporter{}).
-		Watches(&v1alpha1.PrometheusServer{}, all).
+		Watches(&v1alpha1.PrometheusServer{}, all, builder.WithPredicates(predicate.Or[client.Object](specOrSelectable(), scraping()))).
 		WatchesMetadata(&corev1.Namespace{}, all, builder.WithPredicates(selectable())).
 		Watches(&corev1.Node{}, gathered(all), builder.WithPredicates(reassigned())).
 		Watches(&corev1.Pod{}, gathered(byLabel(stack.LabelNodeExporter)), builder.WithPredicates(tells()))

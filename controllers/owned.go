@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -103,59 +105,52 @@ func conflictWith(live client.Object, kind string) Conflict {
 	return c
 }
 
-// prune deletes what the owner has and no longer wants. It goes by the controller reference and not by the owner's label,
-// so that a stripped label doesn't leave anything behind.
-func (a *applier) prune(ctx context.Context, owner client.Object, wanted []client.Object) error {
-	keep := make(map[string]bool, len(wanted))
-	for _, object := range wanted {
-		key, err := a.key(object)
-		if err != nil {
-			return err
-		}
-		keep[key] = true
-	}
+// prune deletes what the owner had and no longer wants, by kind and name.
+func (a *applier) prune(ctx context.Context, had map[string]client.Object, wanted map[string]bool) error {
 	var errs []error
-	for _, typ := range ownedTypes() {
-		kind, objects, err := a.listOwned(ctx, owner, typ)
-		if err != nil {
-			return err
-		}
-		for _, obj := range objects {
-			if !keep[kind+"/"+obj.GetName()] {
-				errs = append(errs, a.remove(ctx, obj, kind, metav1.DeletePropagationBackground))
-			}
+	for _, key := range slices.Sorted(maps.Keys(had)) {
+		if !wanted[key] {
+			kind, _, _ := strings.Cut(key, "/")
+			errs = append(errs, a.remove(ctx, had[key], kind, metav1.DeletePropagationBackground))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// listOwned lists the owner's objects of one type that Hearth applied and that are not on their way out. A user's copy of
-// a child still has the owner reference; the field managers tell it apart, and it is left to the garbage collector.
-func (a *applier) listOwned(ctx context.Context, owner, typ client.Object) (string, []client.Object, error) {
-	gvk, err := apiutil.GVKForObject(typ, a.client.Scheme())
-	if err != nil {
-		return "", nil, err
-	}
-	obj, err := a.client.Scheme().New(gvk.GroupVersion().WithKind(gvk.Kind + "List"))
-	if err != nil {
-		return "", nil, err
-	}
-	list, ok := obj.(client.ObjectList)
-	if !ok {
-		return "", nil, fmt.Errorf("%T is not a list", obj)
-	}
-	if err := a.client.List(ctx, list, client.InNamespace(owner.GetNamespace()), client.UnsafeDisableDeepCopy); err != nil {
-		return "", nil, fmt.Errorf("list %s: %w", gvk.Kind, err)
-	}
-	var owned []client.Object
-	err = meta.EachListItem(list, func(item runtime.Object) error {
-		obj, ok := item.(client.Object)
-		if ok && obj.GetDeletionTimestamp().IsZero() && metav1.IsControlledBy(obj, owner) && appliedByHearth(obj) {
-			owned = append(owned, obj)
+// owned are the owner's objects that Hearth applied and that are not on their way out, by kind and name. They are of the cache
+// and must not be changed. It goes by the controller reference and not by the owner's label, so that a stripped label doesn't
+// leave anything behind. A user's copy of a child still has that reference; the field managers tell it apart, and it is left
+// to the garbage collector.
+func (a *applier) owned(ctx context.Context, owner client.Object) (map[string]client.Object, error) {
+	out := map[string]client.Object{}
+	for _, typ := range ownedTypes() {
+		gvk, err := apiutil.GVKForObject(typ, a.client.Scheme())
+		if err != nil {
+			return nil, err
 		}
-		return nil
-	})
-	return gvk.Kind, owned, err
+		obj, err := a.client.Scheme().New(gvk.GroupVersion().WithKind(gvk.Kind + "List"))
+		if err != nil {
+			return nil, err
+		}
+		list, ok := obj.(client.ObjectList)
+		if !ok {
+			return nil, fmt.Errorf("%T is not a list", obj)
+		}
+		if err := a.client.List(ctx, list, client.InNamespace(owner.GetNamespace()), client.UnsafeDisableDeepCopy); err != nil {
+			return nil, fmt.Errorf("list %s: %w", gvk.Kind, err)
+		}
+		err = meta.EachListItem(list, func(item runtime.Object) error {
+			obj, ok := item.(client.Object)
+			if ok && obj.GetDeletionTimestamp().IsZero() && metav1.IsControlledBy(obj, owner) && appliedByHearth(obj) {
+				out[gvk.Kind+"/"+obj.GetName()] = obj
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // remove deletes exactly this object: the UID keeps a namesake made meanwhile by somebody else alive.

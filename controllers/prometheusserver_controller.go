@@ -51,6 +51,7 @@ type PrometheusServerReconciler struct {
 	Existing *ExistingGrafanas
 
 	memory  memory
+	echoes  echoes
 	looked  looked
 	shipped shipped
 	// strays is nil where Monitors is.
@@ -99,17 +100,25 @@ func (r *PrometheusServerReconciler) Reconcile(ctx context.Context, req reconcil
 		}
 		return reconcile.Result{}, err
 	}
+	if stale, result := r.echoes.wait(ps); stale {
+		return result, nil
+	}
 	known := r.memory.of(req.NamespacedName, ps.UID)
 	observed, err := r.reconcile(ctx, ps, known)
 	if unlisted := (*UnlistedError)(nil); errors.As(err, &unlisted) && unlisted.Err == nil {
 		return reconcile.Result{}, nil // in a moment it is known, and there is nothing to say until then
 	}
+	return r.conclude(ctx, ps, known, observed, err)
+}
+
+// conclude says what came of a reconcile, to who wants to know in this process and in the server's status.
+func (r *PrometheusServerReconciler) conclude(ctx context.Context, ps *v1alpha1.PrometheusServer, known *served, observed *status.Server, err error) (reconcile.Result, error) {
 	if observed != nil && observed.Asking {
 		return soon(known.later, err)
 	}
 	r.tell(ctx, ps, observed)
 	if r.strays.wake(); observed != nil {
-		observed.Strays = r.strays.of(req.NamespacedName)
+		observed.Strays = r.strays.of(client.ObjectKeyFromObject(ps))
 	}
 	now := status.OfServer(ps, observed, err)
 	if wait := known.arriving.wait(ps, now, time.Now()); wait > 0 && err == nil {
@@ -184,7 +193,7 @@ func render(s *stack.Stack, known *served) (*rendered, error) {
 	if out.amFiles, out.amProblem, err = renderAlertmanager(s, &known.notifier); err != nil {
 		return nil, err
 	}
-	if out.objects, err = manifests.Server(s, out.files, out.amFiles); err != nil {
+	if out.objects, err = known.builder.Server(s, out.files, out.amFiles); err != nil {
 		return nil, err
 	}
 	if out.grafana, err = manifests.Grafana(s); err != nil {
@@ -237,7 +246,7 @@ func (r *PrometheusServerReconciler) bequeathSet(ctx context.Context, ps *v1alph
 }
 
 func (r *PrometheusServerReconciler) applier(known *served) *applier {
-	out := &applier{client: r.Client, reader: r.Reader}
+	out := &applier{client: r.Client, reader: r.Reader, echoes: &r.echoes}
 	if known != nil {
 		out.settled = known.settled
 	}
@@ -284,7 +293,7 @@ func (r *PrometheusServerReconciler) writeStatus(ctx context.Context, ps *v1alph
 	changed := ps.DeepCopy()
 	changed.Status = now
 	changed.Status.Conditions = dated(ps.Status.Conditions, now.Conditions, ps.Generation)
-	return statusWriter{r.Client, r.Events}.write(ctx, ps, changed, ps.Status.Conditions, changed.Status.Conditions)
+	return statusWriter{r.Client, r.Events, &r.echoes}.write(ctx, ps, changed, ps.Status.Conditions, changed.Status.Conditions)
 }
 
 func asClientObjects(objects []manifests.Object) []client.Object {
@@ -305,7 +314,7 @@ func (r *PrometheusServerReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	touch := func(client.Object) { r.Verdicts.Touch() }
 	b := ctrl.NewControllerManagedBy(mgr).
 		WithOptions(sideBySide()).
-		For(&v1alpha1.PrometheusServer{}).
+		For(&v1alpha1.PrometheusServer{}, builder.WithPredicates(r.echoes.others())).
 		Watches(&v1alpha1.PrometheusServer{}, r.referring(), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.NodeExporter{}, all, builder.WithPredicates(predicate.Or[client.Object](selectable(), runs()))).
 		Watches(&v1alpha1.AlertRule{}, ofRule, builder.WithPredicates(noticed(leaving(), r.Verdicts.TouchRule))).
@@ -329,7 +338,7 @@ func (r *PrometheusServerReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		b = b.WatchesRawSource(source.Channel(r.OperatorNews, all))
 	}
 	for _, typ := range ownedTypes() {
-		b = b.Owns(typ)
+		b = b.Owns(typ, builder.WithPredicates(r.echoes.others()))
 	}
 	err := errors.Join(b.Complete(r), r.Existing.SetupWithManager(mgr), mgr.Add(r.targetless))
 	if r.Monitors != nil {

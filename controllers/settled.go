@@ -2,13 +2,12 @@ package controllers
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"maps"
 	"reflect"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
@@ -25,64 +24,46 @@ type settledChild struct {
 	version string
 }
 
-// note remembers a child that is as it is wanted.
-func (s settled) note(c *child) {
+// note remembers a child that is, in live, as it is wanted.
+func (s settled) note(c *child, live metav1.Object) {
 	if s != nil {
-		s[c.gvk.Kind+"/"+c.object.GetName()] = settledChild{wanted: c.wanted, uid: c.live.GetUID(), version: c.live.GetResourceVersion()}
+		s[c.gvk.Kind+"/"+c.object.GetName()] = settledChild{wanted: c.wanted, uid: live.GetUID(), version: live.GetResourceVersion()}
 	}
 }
 
-// open are those objects of which it is not known that they are settled. What is no longer wanted is forgotten.
-func (a *applier) open(ctx context.Context, owner client.Object, desired []client.Object) ([]client.Object, error) {
-	var open []client.Object
-	seen := make(map[string]bool, len(desired))
+// open are those objects of which it is not known that they are settled; live is what the owner has, by kind and name. What is
+// no longer wanted is forgotten.
+func (a *applier) open(desired []client.Object, live map[string]client.Object) (open []client.Object, wanted map[string]bool, err error) {
+	wanted = make(map[string]bool, len(desired))
 	for _, object := range desired {
 		key, err := a.key(object)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		if seen[key] {
-			return nil, fmt.Errorf("%s is wanted twice", key)
+		if wanted[key] {
+			return nil, nil, fmt.Errorf("%s is wanted twice", key)
 		}
-		seen[key] = true
-		is, err := a.isSettled(ctx, owner.GetNamespace(), key, object)
-		if err != nil {
-			return nil, err
-		}
-		if !is {
+		wanted[key] = true
+		known, ok := a.settled[key]
+		now := live[key]
+		if !ok || now == nil || now.GetUID() != known.uid || now.GetResourceVersion() != known.version || !sameObject(known.wanted, object) {
 			open = append(open, object)
 		}
 	}
 	for key := range a.settled {
-		if !seen[key] {
+		if !wanted[key] {
 			delete(a.settled, key)
 		}
 	}
-	return open, nil
-}
-
-func (a *applier) isSettled(ctx context.Context, namespace, key string, object client.Object) (bool, error) {
-	known, ok := a.settled[key]
-	if !ok || !sameObject(known.wanted, object) {
-		return false, nil
-	}
-	live, ok := reflect.New(reflect.TypeOf(object).Elem()).Interface().(client.Object)
-	if !ok {
-		return false, nil
-	}
-	err := a.client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: object.GetName()}, live, client.UnsafeDisableDeepCopy)
-	if apierrors.IsNotFound(err) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("get %s: %w", key, err)
-	}
-	return live.GetUID() == known.uid && live.GetResourceVersion() == known.version, nil
+	return open, wanted, nil
 }
 
 // sameObject says whether both are wanted the same. Most of a server's children are parts of its configuration, and those are compared in
-// no time: where nothing has changed, both are the same bytes in memory.
+// no time: where nothing has changed, both are the very same object, or at least the same bytes in memory.
 func sameObject(a, b client.Object) bool {
+	if a == b {
+		return true
+	}
 	part, ok := a.(*corev1.ConfigMap)
 	other, both := b.(*corev1.ConfigMap)
 	if !ok || !both {

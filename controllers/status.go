@@ -20,6 +20,8 @@ import (
 type statusWriter struct {
 	client client.Client
 	events events.EventRecorder
+	// echoes are of the writes of the controller, nil if it does not tell them apart.
+	echoes *echoes
 }
 
 // write sends the status that changed has and before has not. An object that is gone needs none.
@@ -37,6 +39,7 @@ func (w statusWriter) write(ctx context.Context, before, changed client.Object, 
 		}
 		return err
 	}
+	w.echoes.wrote(changed)
 	w.announce(changed, was, now)
 	return nil
 }

@@ -10,9 +10,9 @@ import (
 )
 
 // alertmanagerObjects lists the objects of a server's Alertmanager in the order in which they are applied.
-func alertmanagerObjects(s *stack.Stack, files promconfig.Files) ([]Object, error) {
+func (b *Builder) alertmanagerObjects(s *stack.Stack, files promconfig.Files) ([]Object, error) {
 	am := s.Alertmanager
-	published, err := publishedObjects(alertmanagerMeta, s, am.Names.Base, files)
+	published, err := b.alertmanager.objects(alertmanagerMeta, s, am.Names.Base, files)
 	if err != nil {
 		return nil, err
 	}

@@ -19,12 +19,17 @@ type Object interface {
 	runtime.Object
 }
 
+// Server is what a Builder without memories makes.
+func Server(s *stack.Stack, files promconfig.Files, alertmanager *promconfig.Files) ([]Object, error) {
+	return new(Builder).Server(s, files, alertmanager)
+}
+
 // Server lists the objects of a PrometheusServer in the order in which they are applied: the parts before the manifest
 // that names them, and all that a pod needs before the pods.
 //
 // The files of the Alertmanager are nil for a server without one.
-func Server(s *stack.Stack, files promconfig.Files, alertmanager *promconfig.Files) ([]Object, error) {
-	published, err := publishedObjects(serverMeta, s, s.Names.Base, files)
+func (b *Builder) Server(s *stack.Stack, files promconfig.Files, alertmanager *promconfig.Files) ([]Object, error) {
+	published, err := b.server.objects(serverMeta, s, s.Names.Base, files)
 	if err != nil {
 		return nil, fmt.Errorf("publish: %w", err)
 	}
@@ -46,7 +51,7 @@ func Server(s *stack.Stack, files promconfig.Files, alertmanager *promconfig.Fil
 	if s.Alertmanager == nil || alertmanager == nil {
 		return objects, nil
 	}
-	more, err := alertmanagerObjects(s, *alertmanager)
+	more, err := b.alertmanagerObjects(s, *alertmanager)
 	if err != nil {
 		return nil, fmt.Errorf("publish: %w", err)
 	}
