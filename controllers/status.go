@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -9,8 +10,10 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 	"github.com/hearth-monitoring/hearth/internal/stack"
@@ -32,14 +35,24 @@ func (w statusWriter) write(ctx context.Context, before, changed client.Object, 
 	if equality.Semantic.DeepEqual(before, changed) {
 		return nil
 	}
-	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := w.client.Status().Patch(ctx, changed, patch, client.FieldOwner(stack.ManagedBy)); err != nil {
+	patch, err := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}).Data(changed)
+	if err != nil {
+		return fmt.Errorf("patch: %w", err)
+	}
+	// Of the answer only the metadata is asked for: the rest is large, and nothing new.
+	answer := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: changed.GetNamespace(), Name: changed.GetName()}}
+	gvk, err := apiutil.GVKForObject(changed, w.client.Scheme())
+	if err != nil {
+		return err
+	}
+	answer.SetGroupVersionKind(gvk)
+	if err := w.client.Status().Patch(ctx, answer, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(stack.ManagedBy)); err != nil {
 		if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 			return nil
 		}
 		return err
 	}
-	w.echoes.wrote(changed)
+	w.echoes.wrote(answer)
 	w.announce(changed, was, now)
 	return nil
 }

@@ -41,7 +41,8 @@ type Pace struct {
 	Probe, Eager time.Duration
 	// RetryMin and RetryMax bound the time until a revision that failed is tried again.
 	RetryMin, RetryMax time.Duration
-	// Reload bounds one reload. A server with many rules takes its time.
+	// Reload bounds one reload. A server with many rules takes its time: a hundred thousand take two processors a minute, and
+	// four where others have those too. One that is given up goes on all the same, and going back comes on top of it.
 	Reload time.Duration
 }
 
@@ -49,7 +50,7 @@ type Pace struct {
 func DefaultPace() Pace {
 	return Pace{
 		Probe: 5 * time.Second, Eager: 500 * time.Millisecond,
-		RetryMin: 30 * time.Second, RetryMax: 5 * time.Minute, Reload: 3 * time.Minute,
+		RetryMin: 30 * time.Second, RetryMax: 5 * time.Minute, Reload: 10 * time.Minute,
 	}
 }
 

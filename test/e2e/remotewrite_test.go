@@ -2,12 +2,11 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -19,9 +18,9 @@ import (
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 )
 
-// scrapes is how often a Prometheus has scraped, less one for each target, and its targets are itself and its reloader: every scrape
-// has its number. So it shows at a receiver whether some are missing, however slow the machine is.
-const scrapes = "prometheus_target_interval_length_seconds_count"
+// scrapes is how often the metrics of a Prometheus were read before, and nobody reads them but itself: every scrape has its number.
+// So it shows at a receiver whether one is missing, however slow the machine is.
+const scrapes = "promhttp_metric_handler_requests_total"
 
 // A server and an agent write to a server that comes later, and all of them are replaced, one after the other. Every sample
 // that was scraped arrives.
@@ -50,16 +49,16 @@ func TestRemoteWrite(t *testing.T) {
 
 	g.replacedPods(central)
 	for _, ps := range []*v1alpha1.PrometheusServer{main, edge} {
-		g.arrived(central, ps, g.number(ps))
+		g.arrived(central, ps, g.scraped(ps))
 	}
-	scraped, until := []int{g.number(main), g.number(edge)}, g.newest(main)
+	scraped := []float64{g.scraped(main), g.scraped(edge)}
 	// Whether what is scraped at the moment at which a process is told to end gets out is up to that moment.
 	time.Sleep(time.Second)
 	g.replacedPods(main, edge)
 	for i, ps := range []*v1alpha1.PrometheusServer{main, edge} {
-		g.arrived(central, ps, scraped[i], 3)
+		g.arrived(central, ps, scraped[i], g.scraped(ps))
 	}
-	g.same(central, main, until)
+	g.same(central, main, scraped[0])
 }
 
 // writer is a server that scrapes nothing but itself and its reloader, and writes to the server central.
@@ -97,34 +96,40 @@ func (g *ground) replacedPods(servers ...*v1alpha1.PrometheusServer) {
 	}
 }
 
-// number is that of the newest scrape of a Prometheus, as it says itself.
-func (g *ground) number(ps *v1alpha1.PrometheusServer) int {
+// scraped is when a Prometheus has scraped itself last, as it says. It is not asked for its metrics: that would have a number.
+func (g *ground) scraped(ps *v1alpha1.PrometheusServer) float64 {
 	g.t.Helper()
-	var out int
+	var out float64
 	pod := throughPod(ps.Namespace, "prometheus-"+ps.Name+"-0")
 	eventually(g.t, time.Minute, func() error {
-		body, err := pod.get(g.t.Context(), "/metrics", nil)
+		body, err := pod.get(g.t.Context(), "/api/v1/targets", map[string]string{"scrapePool": "prometheus"})
 		if err != nil {
 			return err
 		}
-		for line := range strings.Lines(string(body)) {
-			if strings.HasPrefix(line, scrapes+"{") {
-				out, err = strconv.Atoi(strings.TrimSpace(line[strings.LastIndexByte(line, ' '):]))
-				return err
+		var said struct {
+			Data struct {
+				ActiveTargets []struct{ LastScrape time.Time }
 			}
 		}
-		return fmt.Errorf("it has no %s yet", scrapes)
+		if err := json.Unmarshal(body, &said); err != nil {
+			return err
+		}
+		if targets := said.Data.ActiveTargets; len(targets) != 1 || targets[0].LastScrape.IsZero() {
+			return fmt.Errorf("it has not scraped itself yet: %s", body)
+		}
+		out = float64(said.Data.ActiveTargets[0].LastScrape.UnixMilli()) / 1000
+		return nil
 	})
 	return out
 }
 
-// arrived waits until the receiver has every scrape of a Prometheus up to these numbers, one for each of its processes.
-func (g *ground) arrived(central, ps *v1alpha1.PrometheusServer, numbers ...int) {
+// arrived waits until the receiver has every scrape of a Prometheus until these times, one for each of its processes.
+func (g *ground) arrived(central, ps *v1alpha1.PrometheusServer, until ...float64) {
 	g.t.Helper()
-	var lives []int
+	var lives []life
 	took := eventually(g.t, 4*time.Minute, func() (err error) {
 		found, err := through(central).query(g.t.Context(),
-			fmt.Sprintf(`{__name__=~"up|%s",job=~"prometheus|hearth-reloader",prometheus=%q}[1h]`, scrapes, ps.Namespace+"/"+ps.Name))
+			fmt.Sprintf(`{__name__=~"up|%s",code=~"200|",job="prometheus",prometheus=%q}[1h]`, scrapes, ps.Namespace+"/"+ps.Name))
 		if err != nil {
 			return err
 		}
@@ -135,58 +140,51 @@ func (g *ground) arrived(central, ps *v1alpha1.PrometheusServer, numbers ...int)
 		if lives, err = numbered(byName["up"], byName[scrapes]); err != nil {
 			return fmt.Errorf("%s: %w", ps.Name, err)
 		}
-		if len(lives) != len(numbers) {
-			return fmt.Errorf("%s: scrapes of %d processes have arrived, want %d", ps.Name, len(lives), len(numbers))
+		if len(lives) != len(until) {
+			return fmt.Errorf("%s: scrapes of %d processes have arrived, want %d", ps.Name, len(lives), len(until))
 		}
-		for i, n := range numbers {
-			if lives[i] < n {
-				return fmt.Errorf("%s: %d scrapes of process %d have arrived, want %d", ps.Name, lives[i], i, n)
+		for i, at := range until {
+			// A sample is of the moment for which the scrape was planned, which is a few milliseconds before it.
+			if lives[i].newest < at-0.1 {
+				return fmt.Errorf("%s: the scrapes of process %d have arrived until %s, want %s", ps.Name, i, moment(lives[i].newest), moment(at))
 			}
 		}
 		return nil
 	})
-	g.t.Logf("%s: every scrape of each process has arrived, up to %d; waited %s for %d", ps.Name, lives, took, numbers)
+	for i, l := range lives {
+		g.t.Logf("%s: every scrape of process %d has arrived, number 0 to %d, %s after it was looked for", ps.Name, i, l.number, took)
+	}
 }
 
-// numbered is the number of the newest scrape of each process, or which is missing. A scrape that failed has no number and is
-// counted by its up.
-//
-// Of a target's first scrape and of two that coincide it is not to be told which number they are before or after. What is missing is
-// missing from then on, though, and as long as the receiver is away each target is missed.
-func numbered(up, counts []point) ([]int, error) {
-	var lives []int
-	after, before := 0.0, 0
-	ahead, least := 0, 0 // of the numbers, by how much they are before the scrapes that have arrived
-	for i, c := range counts {
-		at, n := c.at(), int(c.float())
+// life is what has arrived of one process: the number and the time of its newest scrape.
+type life struct {
+	number int
+	newest float64
+}
+
+// numbered are the processes of which scrapes have arrived, or which scrape is missing. One that failed may have had a number and has
+// told none; that it failed is a sample of up.
+func numbered(up, counts []point) ([]life, error) {
+	var lives []life
+	var last life
+	for _, c := range counts {
+		now := life{int(c.float()), c.at()}
 		scraped := 0
 		for _, u := range up {
-			if u.at() > after && u.at() <= at {
+			if u.at() > last.newest && u.at() <= now.newest {
 				scraped++
 			}
 		}
-		switch {
-		case i > 0 && n > before:
-			ahead += n - before - scraped
-			least = min(least, ahead)
-			if ahead-least > 1 {
-				return nil, fmt.Errorf("%d scrapes between number %d and number %d, at %s", scraped, before, n, moment(at))
-			}
-			lives[len(lives)-1] = n
-		case scraped < n: // the first one of a target has no number
-			return nil, fmt.Errorf("%d scrapes of a process until number %d, at %s", scraped, n, moment(at))
-		default:
-			lives, ahead, least = append(lives, n), 0, 0
+		next := last.number + 1
+		if len(lives) == 0 || now.number < next {
+			lives, next = append(lives, now), 0
 		}
-		after, before = at, n
+		if now.number-next >= scraped {
+			return nil, fmt.Errorf("%d scrapes until number %d, which is the first since number %d, at %s", scraped, now.number, next-1, moment(now.newest))
+		}
+		lives[len(lives)-1], last = now, now
 	}
 	return lives, nil
-}
-
-// newest is the time of the newest sample that a server has of itself.
-func (g *ground) newest(ps *v1alpha1.PrometheusServer) float64 {
-	g.t.Helper()
-	return through(ps).value(g.t, `timestamp(up{job="prometheus"})`).Value.float()
 }
 
 // same holds that the receiver has each sample that the sender has itself, of a series of every scrape. The sender was told to
