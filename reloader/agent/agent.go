@@ -74,7 +74,8 @@ type Agent struct {
 	behind    string // why the newest is not what the API has
 	sourceErr string
 	health    health
-	stale     bool // what the server has loaded is made of files that have become others
+	answered  time.Time // when the server said last that it is ready
+	stale     bool      // what the server has loaded is made of files that have become others
 
 	// Owned by the loop.
 	staged tree.Revision // the newest on disk

@@ -9,6 +9,9 @@ import (
 
 const (
 	readyTimeout = 3 * time.Second
+	// patience is how long a server that was ready may leave questions without an answer before it is called unready: one that
+	// reads a hundred thousand rules is too busy for seconds, and still what to ask for samples. A "no" counts at once.
+	patience     = 15 * time.Second
 	factsTimeout = 30 * time.Second
 	// share is how much longer than the answer took the server is left alone: what the facts cost stays below a
 	// twentieth of one core however many targets and rules there are.
@@ -58,6 +61,11 @@ func (a *Agent) lookAt(ctx context.Context) health {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if h.ready {
+		a.answered = time.Now()
+	} else if ctx.Err() != nil && a.health.ready && time.Since(a.answered) < patience {
+		return a.health
+	}
 	if h != a.health {
 		if h.ready != a.health.ready || h.instance != a.health.instance {
 			a.log.Info("server", "ready", h.ready, "reason", h.reason, "since", h.instance)
