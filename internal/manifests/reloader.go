@@ -20,7 +20,9 @@ func reloader(image string, args []string, mounts []corev1.VolumeMount) corev1.C
 		RestartPolicy: new(corev1.ContainerRestartPolicyAlways),
 		Ports:         []corev1.ContainerPort{{Name: replica.PortName, ContainerPort: replica.Port, Protocol: corev1.ProtocolTCP}},
 		Resources: corev1.ResourceRequirements{
-			Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("10m"), corev1.ResourceMemory: resource.MustParse("32Mi")},
+			// It sleeps nearly always. When a rule was edited it is in a hurry, though, and a Prometheus that has just read many of them
+			// would leave it what it asks for and no more.
+			Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("50m"), corev1.ResourceMemory: resource.MustParse("32Mi")},
 			Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("256Mi")},
 		},
 		StartupProbe: &corev1.Probe{
