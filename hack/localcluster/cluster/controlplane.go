@@ -113,6 +113,9 @@ func (c *Cluster) controllers() []process {
 			"--use-service-account-credentials", "--root-ca-file=" + d.Cert("ca"),
 			// It begins with a few requests for each of its forty controllers, which at its usual pace takes 5 s.
 			"--kube-api-qps=200", "--kube-api-burst=400",
+			// Where tests and benches want every processor, a node can be late for most of a minute. Nothing could run elsewhere, and its pods
+			// would be called unready.
+			"--node-monitor-grace-period=5m",
 			"--service-account-private-key-file=" + d.Key("service-accounts"),
 			"--cluster-signing-cert-file=" + d.Cert("ca"), "--cluster-signing-key-file=" + d.Key("ca"),
 			"--flex-volume-plugin-dir=" + c.path("flex"), // or it makes one in /usr

@@ -23,9 +23,11 @@ kind: KwokConfiguration
 options: {podPlayStageParallelism: 32, nodePlayStageParallelism: 32, nodeLeaseParallelism: 32}
 `
 
-// What of kwok's own description of nodes and pods is another one here: pods have the address of the one that answers, and
-// nodes report as often as kubelets do.
+// What of kwok's own description of nodes and pods is another one here: pods have the address of the one that answers, nodes report
+// as often as kubelets do, and a pod that runs becomes ready again. A machine that is this busy loses sight of a node for a moment,
+// and then all pods of that node are called unready until its kubelet, if it had one, says otherwise.
 var (
+	begins     = regexp.MustCompile(`( +- )'Pending'\n`)
 	podAddress = regexp.MustCompile(`\{\{ \$podIPs := .*? \}\}`)
 	heartbeat  = regexp.MustCompile(`(durationMilliseconds|jitterDurationMilliseconds): 6[01]0000`)
 )
@@ -86,7 +88,8 @@ func described(ctx context.Context, address string) (string, error) {
 	before := strings.Join(all, "\n---\n")
 	after := podAddress.ReplaceAllString(before, `{{ $$podIPs := list "`+address+`" }}`)
 	after = heartbeat.ReplaceAllString(after, "$1: 300000")
-	if podAddress.FindString(before) == "" || heartbeat.FindString(before) == "" {
+	after = begins.ReplaceAllString(after, "$0$1'Running'\n")
+	if podAddress.FindString(before) == "" || heartbeat.FindString(before) == "" || len(begins.FindAllString(before, -1)) != 1 {
 		return "", errors.New("kwok describes its nodes and pods in other words than this bench knows")
 	}
 	return after + parallelism, nil

@@ -32,7 +32,7 @@ func main() {
 	fs.StringVar(&o.kubeconfig, "kubeconfig", os.Getenv("KUBECONFIG"), "the cluster; its pods must be reachable from here")
 	fs.StringVar(&o.kwok, "kwok", "bin/kwok", "the program that keeps the nodes alive")
 	fs.IntVar(&o.nodes, "nodes", 5000, "how many nodes there are, beside the real ones")
-	fs.IntVar(&o.changes, "changes", 20, "nodes that come and go, and edits of the NodeExporter")
+	fs.IntVar(&o.changes, "changes", 5, "edits of the NodeExporter, and nodes that come and go; one that goes takes Kubernetes most of a minute")
 	fs.IntVar(&o.idle, "idle", 60, "seconds during which nothing happens but what nodes do by themselves")
 	fs.StringVar(&o.interval, "interval", "10m", "how often a target is scraped")
 	_ = fs.Parse(os.Args[1:]) // ExitOnError

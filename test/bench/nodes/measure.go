@@ -26,6 +26,9 @@ func (b *bench) measure(ctx context.Context) error {
 	if b.idleCPU, err = b.Idle(ctx, b.seen, b.o.idle); err != nil {
 		return err
 	}
+	if err := b.edits(ctx); err != nil {
+		return err
+	}
 	cluster.Header()
 	before, err := b.Costs(ctx, b.seen)
 	if err != nil {
@@ -60,7 +63,7 @@ func (b *bench) measure(ctx context.Context) error {
 		})
 	}
 	cluster.Print("node made or deleted", before, after, b.idleCPU, 2*b.o.changes)
-	return b.edits(ctx)
+	return nil
 }
 
 // follow makes a change of a node and follows it into Prometheus.
