@@ -151,7 +151,7 @@ func run(ctx context.Context, o options, log *slog.Logger) error {
 	if o.web.Out != "" {
 		go keeper.Run(ctx, 5*time.Second, webTeller(board, metrics, log))
 	}
-	serve(ctx, listener, board.Handler(promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4})), log)
+	serve(ctx, listener, board.Handler(promhttp.InstrumentMetricHandler(registry, promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))), log)
 	a := agent.New(store, source, o.server(client), board, metrics, agent.DefaultPace(), log)
 	prepare, err := o.keepSecrets(ctx, config, a.Reread, board, log)
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 	"github.com/hearth-monitoring/hearth/api/v1alpha1"
 )
 
-// scrapes is how often the metrics of a Prometheus were read before, and nobody reads them but itself: every scrape has its number.
-// So it shows at a receiver whether one is missing, however slow the machine is.
+// scrapes is how often the metrics of a reloader were read before, and nobody reads them but the Prometheus beside it: every scrape
+// has its number. So it shows at a receiver whether one is missing, however slow the machine is.
 const scrapes = "promhttp_metric_handler_requests_total"
 
 // A server and an agent write to a server that comes later, and all of them are replaced, one after the other. Every sample
@@ -96,13 +96,13 @@ func (g *ground) replacedPods(servers ...*v1alpha1.PrometheusServer) {
 	}
 }
 
-// scraped is when a Prometheus has scraped itself last, as it says. It is not asked for its metrics: that would have a number.
+// scraped is when a Prometheus has scraped its reloader last, as it says.
 func (g *ground) scraped(ps *v1alpha1.PrometheusServer) float64 {
 	g.t.Helper()
 	var out float64
 	pod := throughPod(ps.Namespace, "prometheus-"+ps.Name+"-0")
 	eventually(g.t, time.Minute, func() error {
-		body, err := pod.get(g.t.Context(), "/api/v1/targets", map[string]string{"scrapePool": "prometheus"})
+		body, err := pod.get(g.t.Context(), "/api/v1/targets", map[string]string{"scrapePool": "hearth-reloader"})
 		if err != nil {
 			return err
 		}
@@ -115,7 +115,7 @@ func (g *ground) scraped(ps *v1alpha1.PrometheusServer) float64 {
 			return err
 		}
 		if targets := said.Data.ActiveTargets; len(targets) != 1 || targets[0].LastScrape.IsZero() {
-			return fmt.Errorf("it has not scraped itself yet: %s", body)
+			return fmt.Errorf("it has not scraped its reloader yet: %s", body)
 		}
 		out = float64(said.Data.ActiveTargets[0].LastScrape.UnixMilli()) / 1000
 		return nil
@@ -129,7 +129,7 @@ func (g *ground) arrived(central, ps *v1alpha1.PrometheusServer, until ...float6
 	var lives []life
 	took := eventually(g.t, 4*time.Minute, func() (err error) {
 		found, err := through(central).query(g.t.Context(),
-			fmt.Sprintf(`{__name__=~"up|%s",code=~"200|",job="prometheus",prometheus=%q}[1h]`, scrapes, ps.Namespace+"/"+ps.Name))
+			fmt.Sprintf(`{__name__=~"up|%s",code=~"200|",job="hearth-reloader",prometheus=%q}[1h]`, scrapes, ps.Namespace+"/"+ps.Name))
 		if err != nil {
 			return err
 		}
