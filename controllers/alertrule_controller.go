@@ -245,8 +245,8 @@ func (r *AlertRuleReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		WithOptions(sideBySide()).
 		For(&v1alpha1.AlertRule{}, builder.WithPredicates(specOrSelectable(), r.arrivals())).
-		// What is left is a status that somebody else wrote, or one that was waited for.
-		Watches(&v1alpha1.AlertRule{}, unhurried(&handler.EnqueueRequestForObject{}), builder.WithPredicates(predicate.Not(specOrSelectable()), r.echoes.others())).
+		// What is left is a status that somebody else wrote, or one that was waited for. The echoes come first, to hear of every deletion.
+		Watches(&v1alpha1.AlertRule{}, unhurried(&handler.EnqueueRequestForObject{}), builder.WithPredicates(r.echoes.others(), predicate.Not(specOrSelectable()))).
 		Watches(&v1alpha1.PrometheusServer{}, all, builder.WithPredicates(specOrSelectable())).
 		WatchesMetadata(&corev1.Namespace{}, all, builder.WithPredicates(r.Namespaces.changes())).
 		// A verdict is waited for by a server, a status by a person.

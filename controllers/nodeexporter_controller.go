@@ -27,6 +27,8 @@ type NodeExporterReconciler struct {
 	Events events.EventRecorder
 	// Images are used where a declaration names none.
 	Images stack.Images
+
+	echoes echoes
 }
 
 // Reconcile makes one NodeExporter true and says in its status how far that is so.
@@ -34,6 +36,9 @@ func (r *NodeExporterReconciler) Reconcile(ctx context.Context, req reconcile.Re
 	ne := &v1alpha1.NodeExporter{}
 	if err := r.Get(ctx, req.NamespacedName, ne); err != nil {
 		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	if stale, result := r.echoes.wait(ne); stale {
+		return result, nil
 	}
 	observed, err := r.reconcile(ctx, ne)
 	// Returned alone: joined to a terminal error, a failed status write would never be retried.
@@ -56,7 +61,7 @@ func (r *NodeExporterReconciler) reconcile(ctx context.Context, ne *v1alpha1.Nod
 	if err != nil {
 		return nil, err
 	}
-	a := &applier{client: r.Client, reader: r.Reader}
+	a := &applier{client: r.Client, reader: r.Reader, echoes: &r.echoes}
 	aerr := a.apply(ctx, ne, asClientObjects(objects))
 	observed, err := r.observe(ctx, ne, e, in)
 	if err != nil {
@@ -163,7 +168,7 @@ func (r *NodeExporterReconciler) writeStatus(ctx context.Context, ne *v1alpha1.N
 	changed := ne.DeepCopy()
 	changed.Status = now
 	changed.Status.Conditions = dated(ne.Status.Conditions, now.Conditions, ne.Generation)
-	return statusWriter{client: r.Client, events: r.Events}.write(ctx, ne, changed, ne.Status.Conditions, changed.Status.Conditions)
+	return statusWriter{r.Client, r.Events, &r.echoes}.write(ctx, ne, changed, ne.Status.Conditions, changed.Status.Conditions)
 }
 
 // SetupWithManager watches what an exporter is made of and the servers that select it.
@@ -172,13 +177,13 @@ func (r *NodeExporterReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	// There is a pod on every node, and how many of them are ready, the DaemonSet says.
 	b := ctrl.NewControllerManagedBy(mgr).
 		WithOptions(sideBySide()).
-		For(&v1alpha1.NodeExporter{}).
+		For(&v1alpha1.NodeExporter{}, builder.WithPredicates(r.echoes.others())).
 		Watches(&v1alpha1.PrometheusServer{}, all, builder.WithPredicates(predicate.Or[client.Object](specOrSelectable(), scraping()))).
 		WatchesMetadata(&corev1.Namespace{}, all, builder.WithPredicates(selectable())).
 		Watches(&corev1.Node{}, gathered(all), builder.WithPredicates(reassigned())).
 		Watches(&corev1.Pod{}, gathered(byLabel(stack.LabelNodeExporter)), builder.WithPredicates(tells()))
 	for _, typ := range ownedTypes() {
-		b = b.Owns(typ)
+		b = b.Owns(typ, builder.WithPredicates(r.echoes.others()))
 	}
 	return b.Complete(r)
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strconv"
 	"sync"
 	"time"
@@ -205,7 +206,7 @@ func (r *Replicas) ask(ctx context.Context, address, after string) (*replica.Rep
 // set remembers a report and has the server reconciled.
 func (r *Replicas) set(ctx context.Context, t *tracked, report *replica.Report) {
 	r.mu.Lock()
-	news := report != nil || t.report != nil || !t.asked
+	news := (report != nil || t.report != nil || !t.asked) && !onlySeen(t.report, report)
 	t.asked, t.report = true, report
 	r.mu.Unlock()
 	if !news {
@@ -216,6 +217,17 @@ func (r *Replicas) set(ctx context.Context, t *tracked, report *replica.Report) 
 	case r.events <- event.GenericEvent{Object: object}:
 	case <-ctx.Done():
 	}
+}
+
+// onlySeen says that all there is to tell is that the pod has seen a newer revision, as each does a moment after it was published.
+// Nothing of a status depends on that while no revision was refused.
+func onlySeen(before, now *replica.Report) bool {
+	if before == nil || now == nil || before.Error != "" || now.Error != "" || now.Published < before.Published {
+		return false
+	}
+	but := *now
+	but.Published = before.Published
+	return reflect.DeepEqual(*before, but)
 }
 
 func sleep(ctx context.Context, d time.Duration) {

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"strconv"
@@ -96,6 +97,18 @@ func TestReplicasFollowReports(t *testing.T) {
 	told()
 	if r := replicas.Report("pod"); r == nil || r.Published != 1 {
 		t.Errorf("first report: %+v", r)
+	}
+	pod.set(replica.Report{Published: 2})
+	eventually(t, func() error {
+		if n := replicas.Newest(pods(main)); n != 2 {
+			return fmt.Errorf("newest is %d", n)
+		}
+		return nil
+	})
+	select {
+	case <-replicas.Events():
+		t.Error("told that a revision was seen, which is nothing to act on")
+	case <-time.After(100 * time.Millisecond):
 	}
 	pod.set(replica.Report{Published: 2, Loaded: 2})
 	told()

@@ -23,7 +23,7 @@ import (
 type statusWriter struct {
 	client client.Client
 	events events.EventRecorder
-	// echoes are of the writes of the controller, nil if it does not tell them apart.
+	// echoes are of the writes of the controller.
 	echoes *echoes
 }
 
