@@ -14,7 +14,7 @@ import (
 )
 
 // echoes keeps a controller's own writes from being news to it. Each write comes back through a watch some milliseconds
-// later, and every such event would have an object looked at again of which nothing is new: about half of what an edit costs.
+// later, and every such event would have an object looked at again of which nothing is new, several times for one edit.
 //
 // Until a write has come back, the cache has the object as it was before. What is worked out from that can be wrong in a way
 // that nobody would notice any more, so a reconcile asks wait first. The zero value is ready to use, and nil knows no writes.
