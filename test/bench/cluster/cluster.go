@@ -39,10 +39,12 @@ const (
 type Cluster struct {
 	Namespace string
 	API       client.WithWatch
+	Seen      *Observer // of what is written, after Observe
 
 	http     *http.Client
 	token    string // of an account that may read the operator's metrics
 	operator string // address of the operator's metrics
+	meter    *meter // of the operator
 }
 
 // New is no cluster yet, but can ask for pages.
@@ -175,7 +177,8 @@ func (c *Cluster) findOperator(ctx context.Context) error {
 		return err
 	}
 	c.operator = "https://" + pod.Status.PodIP + ":8443/metrics"
-	return nil
+	c.meter, err = newMeter(ctx, string(pod.UID))
+	return err
 }
 
 func (c *Cluster) operatorPod(ctx context.Context) (*corev1.Pod, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -31,14 +32,16 @@ type Observer struct {
 	mu       sync.Mutex
 	manifest bundle.Manifest
 	at       map[string]time.Time // of the last event, by kind
+	events   []time.Time          // of all kinds, in order
 	writes   map[string]int       // by kind
 	known    map[string]int64     // generations, by kind and name
 }
 
 // Observe watches what is published in the bench's namespace, and the server's status.
-func (c *Cluster) Observe(ctx context.Context, servers client.ObjectList) (*Observer, error) {
+func (c *Cluster) Observe(ctx context.Context, servers client.ObjectList) error {
 	o := &Observer{api: c.API, at: map[string]time.Time{}, writes: map[string]int{}, known: map[string]int64{}}
-	return o, errors.Join(o.Follow(ctx, &corev1.ConfigMapList{}, client.InNamespace(c.Namespace)), o.Follow(ctx, servers, client.InNamespace(c.Namespace)))
+	c.Seen = o
+	return errors.Join(o.Follow(ctx, &corev1.ConfigMapList{}, client.InNamespace(c.Namespace)), o.Follow(ctx, servers, client.InNamespace(c.Namespace)))
 }
 
 // Follow watches these objects too. A write of one that makes no new generation is a write of its status. Of ten thousand only the
@@ -87,6 +90,7 @@ func (o *Observer) note(event watch.EventType, kind string, object client.Object
 	now := time.Now()
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.events = append(o.events, now)
 	if cm, is := object.(*corev1.ConfigMap); is {
 		what := Part
 		if strings.HasSuffix(cm.Name, "-config") {
@@ -136,6 +140,15 @@ func (o *Observer) Written() map[string]int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return maps.Clone(o.writes)
+}
+
+// heard are when something was heard of between two times, in order.
+func (o *Observer) heard(from, to time.Time) []time.Time {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	first, _ := slices.BinarySearchFunc(o.events, from, time.Time.Compare)
+	end, _ := slices.BinarySearchFunc(o.events, to, time.Time.Compare)
+	return slices.Clone(o.events[first:end])
 }
 
 // Settled waits until nothing was written for this long.

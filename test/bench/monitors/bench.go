@@ -36,7 +36,6 @@ type bench struct {
 	image   string // of the operator, which has an exporter in it
 	address string // of the pod that is behind every endpoint
 	pod     *corev1.Pod
-	seen    *cluster.Observer
 	edits   int
 	idleCPU float64
 }
@@ -73,11 +72,11 @@ func (b *bench) connect(ctx context.Context) error {
 	if err := b.Create(ctx, b.server(), b.target(b.In("target"))); err != nil {
 		return err
 	}
-	if b.seen, err = b.Observe(ctx, &v1alpha1.PrometheusServerList{}); err != nil {
+	if err := b.Observe(ctx, &v1alpha1.PrometheusServerList{}); err != nil {
 		return err
 	}
 	return cluster.Until(ctx, time.Minute, "ServiceMonitors are served", func(ctx context.Context) error {
-		return b.seen.Follow(ctx, &monitoringv1.ServiceMonitorList{})
+		return b.Seen.Follow(ctx, &monitoringv1.ServiceMonitorList{})
 	})
 }
 

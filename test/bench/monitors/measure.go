@@ -60,32 +60,32 @@ type change struct {
 
 // measure prints the tables.
 func (b *bench) measure(ctx context.Context) error {
-	if err := b.seen.Settled(ctx, 15*time.Minute, quiet); err != nil {
+	if err := b.Seen.Settled(ctx, 15*time.Minute, quiet); err != nil {
 		return err
 	}
 	if err := b.printSizes(ctx); err != nil {
 		return err
 	}
 	var err error
-	if b.idleCPU, err = b.Idle(ctx, b.seen, b.o.idle); err != nil {
+	if b.idleCPU, err = b.Idle(ctx, b.o.idle); err != nil {
 		return err
 	}
 	cluster.Header()
-	before, err := b.Costs(ctx, b.seen)
+	before, err := b.Costs(ctx)
 	if err != nil {
 		return err
 	}
 	if err := b.changes(ctx, b.o.changes, func(i int) []change { return []change{b.edit(i % b.o.monitors)} }); err != nil {
 		return err
 	}
-	if err := b.seen.Settled(ctx, time.Minute, quiet); err != nil {
+	if err := b.Seen.Settled(ctx, time.Minute, quiet); err != nil {
 		return err
 	}
-	after, err := b.Costs(ctx, b.seen)
+	after, err := b.Costs(ctx)
 	if err != nil {
 		return err
 	}
-	cluster.Print("edit", before, after, b.idleCPU, b.o.changes)
+	b.Print("edit", before, after, b.idleCPU, b.o.changes)
 	cluster.Header()
 	for _, of := range []func(i int) []change{
 		func(i int) []change { return b.createAndDelete(b.o.monitors + i) },
@@ -208,7 +208,7 @@ func (b *bench) make(ctx context.Context, c change) (stages, error) {
 	if err != nil {
 		return s, err
 	}
-	at := b.seen.Times()
+	at := b.Seen.Times()
 	s.watch = max(0, cluster.Milliseconds(at["ServiceMonitor"].Sub(acknowledged)))
 	s.publish = cluster.Milliseconds(at[cluster.Manifest].Sub(acknowledged)) - s.watch
 	s.fetch, s.reload = 1000*(after.Fetch-before.Fetch), 1000*(after.Reload-before.Reload)

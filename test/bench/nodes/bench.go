@@ -36,7 +36,6 @@ type bench struct {
 	kwok    int    // its process
 	address string // of the pod that stands behind every fake one
 	pod     *corev1.Pod
-	seen    *cluster.Observer
 	real    int // nodes that are no fakes
 	idleCPU float64
 }
@@ -77,10 +76,10 @@ func (b *bench) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if b.seen, err = b.Observe(ctx, &v1alpha1.PrometheusServerList{}); err != nil {
+	if err := b.Observe(ctx, &v1alpha1.PrometheusServerList{}); err != nil {
 		return err
 	}
-	if err := b.seen.Follow(ctx, &v1alpha1.NodeExporterList{}, client.InNamespace(namespace)); err != nil {
+	if err := b.Seen.Follow(ctx, &v1alpha1.NodeExporterList{}, client.InNamespace(namespace)); err != nil {
 		return err
 	}
 	return cluster.Until(ctx, 2*time.Minute, "the target has an address", func(ctx context.Context) error {
@@ -122,7 +121,7 @@ func (b *bench) fill(ctx context.Context) error {
 	if b.pod, err = b.Awake(ctx, 5*time.Minute); err != nil {
 		return err
 	}
-	before, err := b.Costs(ctx, b.seen)
+	before, err := b.Costs(ctx)
 	if err != nil {
 		return err
 	}
@@ -138,10 +137,10 @@ func (b *bench) fill(ctx context.Context) error {
 		return err
 	}
 	done := time.Now()
-	if err := b.seen.Settled(ctx, 30*time.Minute, 5*time.Second); err != nil {
+	if err := b.Seen.Settled(ctx, 30*time.Minute, 5*time.Second); err != nil {
 		fmt.Println("\nSomething goes on being written:", err)
 	}
-	after, err := b.Costs(ctx, b.seen)
+	after, err := b.Costs(ctx)
 	if err != nil {
 		return err
 	}

@@ -23,14 +23,14 @@ type stages struct {
 // measure prints the tables.
 func (b *bench) measure(ctx context.Context) error {
 	var err error
-	if b.idleCPU, err = b.Idle(ctx, b.seen, b.o.idle); err != nil {
+	if b.idleCPU, err = b.Idle(ctx, b.o.idle); err != nil {
 		return err
 	}
 	if err := b.edits(ctx); err != nil {
 		return err
 	}
 	cluster.Header()
-	before, err := b.Costs(ctx, b.seen)
+	before, err := b.Costs(ctx)
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func (b *bench) measure(ctx context.Context) error {
 			all[c.name] = append(all[c.name], s)
 		}
 	}
-	after, err := b.Costs(ctx, b.seen)
+	after, err := b.Costs(ctx)
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (b *bench) measure(ctx context.Context) error {
 			{Name: "after its pod was ready, or gone", Of: func(s stages) float64 { return s.total - s.ready }},
 		})
 	}
-	cluster.Print("node made or deleted", before, after, b.idleCPU, 2*b.o.changes)
+	b.Print("node made or deleted", before, after, b.idleCPU, 2*b.o.changes)
 	return nil
 }
 
@@ -105,10 +105,10 @@ func (b *bench) follow(ctx context.Context, node string, write func() error, the
 
 // edits change the NodeExporter, in a way that restarts no pod, and print what the operator takes for it.
 func (b *bench) edits(ctx context.Context) error {
-	if err := b.seen.Settled(ctx, 10*time.Minute, 5*time.Second); err != nil {
+	if err := b.Seen.Settled(ctx, 10*time.Minute, 5*time.Second); err != nil {
 		return err
 	}
-	before, err := b.Costs(ctx, b.seen)
+	before, err := b.Costs(ctx)
 	if err != nil {
 		return err
 	}
@@ -128,14 +128,14 @@ func (b *bench) edits(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := b.seen.Settled(ctx, time.Minute, 5*time.Second); err != nil {
+	if err := b.Seen.Settled(ctx, time.Minute, 5*time.Second); err != nil {
 		return err
 	}
-	after, err := b.Costs(ctx, b.seen)
+	after, err := b.Costs(ctx)
 	if err != nil {
 		return err
 	}
 	fmt.Print("\nEdits of the NodeExporter:\n")
-	cluster.Print("edit", before, after, b.idleCPU, b.o.changes)
+	b.Print("edit", before, after, b.idleCPU, b.o.changes)
 	return nil
 }

@@ -32,7 +32,6 @@ type bench struct {
 
 	pod        *corev1.Pod
 	generation int64 // of the StatefulSet
-	seen       *cluster.Observer
 	made       int
 	edits      int
 	idleCPU    float64 // of the operator, seconds a second
@@ -56,15 +55,14 @@ func (b *bench) connect(ctx context.Context, kubeconfig string) error {
 	if err := b.Create(ctx, b.server()); err != nil {
 		return err
 	}
-	var err error
-	if b.seen, err = b.Observe(ctx, &v1alpha1.PrometheusServerList{}); err != nil {
+	if err := b.Observe(ctx, &v1alpha1.PrometheusServerList{}); err != nil {
 		return err
 	}
 	var list client.ObjectList = &v1alpha1.AlertRuleList{}
 	if b.kind == prometheusRule {
 		list = &monitoringv1.PrometheusRuleList{}
 	}
-	return b.seen.Follow(ctx, list, client.InNamespace(namespace))
+	return b.Seen.Follow(ctx, list, client.InNamespace(namespace))
 }
 
 // install brings the kind PrometheusRule, and waits until it is served.
@@ -150,7 +148,7 @@ func (b *bench) fillAsleep(ctx context.Context, n int) error {
 		return err
 	}
 	if err := cluster.Until(ctx, 30*time.Minute, fmt.Sprintf("%d rules are published", n*b.perObject), func(context.Context) error {
-		if rules := b.seen.Published().Rules; rules != n*b.perObject {
+		if rules := b.Seen.Published().Rules; rules != n*b.perObject {
 			return fmt.Errorf("%d rules are published", rules)
 		}
 		return nil
@@ -173,7 +171,7 @@ func (b *bench) scale(ctx context.Context, replicas int32) error {
 
 // hasLoaded fails until a revision with so many rules is loaded.
 func (b *bench) hasLoaded(ctx context.Context, rules int) error {
-	published := b.seen.Published()
+	published := b.Seen.Published()
 	if published.Rules != rules {
 		return fmt.Errorf("%d rules are published", published.Rules)
 	}

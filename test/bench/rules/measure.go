@@ -38,12 +38,12 @@ type change struct {
 
 // measure prints the tables of one size.
 func (b *bench) measure(ctx context.Context, o options, n int) error {
-	fmt.Printf("\n### %d %ss of %d rules, in %d buckets\n", n, b.kind, b.perObject, b.seen.Published().Buckets("prometheus-"+cluster.Server))
+	fmt.Printf("\n### %d %ss of %d rules, in %d buckets\n", n, b.kind, b.perObject, b.Seen.Published().Buckets("prometheus-"+cluster.Server))
 	if err := b.idle(ctx, o.idle); err != nil {
 		return err
 	}
 	cluster.Header()
-	before, err := b.Costs(ctx, b.seen)
+	before, err := b.Costs(ctx)
 	if err != nil {
 		return err
 	}
@@ -51,10 +51,10 @@ func (b *bench) measure(ctx context.Context, o options, n int) error {
 		return err
 	}
 	// The statuses follow when everything is loaded.
-	if err := b.seen.Settled(ctx, time.Minute, quiet); err != nil {
+	if err := b.Seen.Settled(ctx, time.Minute, quiet); err != nil {
 		return err
 	}
-	after, err := b.Costs(ctx, b.seen)
+	after, err := b.Costs(ctx)
 	if err != nil {
 		return err
 	}
@@ -64,16 +64,16 @@ func (b *bench) measure(ctx context.Context, o options, n int) error {
 			return err
 		}
 	}
-	cluster.Print("edit", before, after, b.idleCPU, o.changes)
+	b.Print("edit", before, after, b.idleCPU, o.changes)
 	return nil
 }
 
 // idle prints what is written while nothing happens. The statuses of ten thousand AlertRules take their time before that.
 func (b *bench) idle(ctx context.Context, seconds int) (err error) {
-	if err := b.seen.Settled(ctx, 30*time.Minute, quiet); err != nil {
+	if err := b.Seen.Settled(ctx, 30*time.Minute, quiet); err != nil {
 		return err
 	}
-	b.idleCPU, err = b.Idle(ctx, b.seen, seconds)
+	b.idleCPU, err = b.Idle(ctx, seconds)
 	return err
 }
 
@@ -152,7 +152,7 @@ func (b *bench) make(ctx context.Context, c change) (stages, error) {
 	if err != nil {
 		return s, err
 	}
-	at := b.seen.Times()
+	at := b.Seen.Times()
 	s.watch = max(0, cluster.Milliseconds(at[b.kind].Sub(acknowledged)))
 	s.publish = cluster.Milliseconds(at[cluster.Manifest].Sub(acknowledged)) - s.watch
 	s.fetch, s.reload = 1000*(after.Fetch-before.Fetch), 1000*(after.Reload-before.Reload)
@@ -167,15 +167,15 @@ func (b *bench) burst(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
-	start, err := b.Costs(ctx, b.seen)
+	start, err := b.Costs(ctx)
 	if err != nil {
 		return err
 	}
-	revision, began := b.seen.Published().Revision, time.Now()
+	revision, began := b.Seen.Published().Revision, time.Now()
 	if err := b.makeRules(ctx, n); err != nil {
 		return err
 	}
-	made, behind := time.Now(), n-b.seen.Published().Rules/b.perObject
+	made, behind := time.Now(), n-b.Seen.Published().Rules/b.perObject
 	if err := cluster.Until(ctx, 15*time.Minute, "the burst is loaded", func(ctx context.Context) error { return b.hasLoaded(ctx, n*b.perObject) }); err != nil {
 		return err
 	}
@@ -184,13 +184,13 @@ func (b *bench) burst(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
-	end, err := b.Costs(ctx, b.seen)
+	end, err := b.Costs(ctx)
 	if err != nil {
 		return err
 	}
 	fmt.Printf("\nBurst: %d %ss in %.1f s (%.0f a second). When the last was made %d were not published yet; all were %.1f s later, and loaded %.1f s later."+
 		" %d revisions, %.0f reloads of %.1f s on average, %.1f s of the operator's CPU.\n",
-		count, b.kind, made.Sub(began).Seconds(), float64(count)/made.Sub(began).Seconds(), behind, b.seen.Times()[cluster.Manifest].Sub(made).Seconds(), loaded.Sub(made).Seconds(),
-		b.seen.Published().Revision-revision, after.Count-before.Count, (after.Reload-before.Reload)/(after.Count-before.Count), end.CPU-start.CPU)
+		count, b.kind, made.Sub(began).Seconds(), float64(count)/made.Sub(began).Seconds(), behind, b.Seen.Times()[cluster.Manifest].Sub(made).Seconds(), loaded.Sub(made).Seconds(),
+		b.Seen.Published().Revision-revision, after.Count-before.Count, (after.Reload-before.Reload)/(after.Count-before.Count), end.CPU-start.CPU)
 	return nil
 }
