@@ -1,13 +1,10 @@
 package controllers
 
 import (
-	"bytes"
-	"compress/flate"
 	"encoding/json"
 	"fmt"
-	"strings"
-	"sync"
 
+	"github.com/klauspost/compress/s2"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -30,7 +27,7 @@ func CacheOptions() cache.Options {
 		&corev1.Pod{}: {Label: hearths, Transform: trimPod},
 		// Nobody asks who wrote which field of a claim, and these entries are a good part of its size.
 		&corev1.PersistentVolumeClaim{}: {Label: hearths, Transform: cache.TransformStripManagedFields()},
-		&v1alpha1.AlertRule{}:           {Transform: new(packer).pack},
+		&v1alpha1.AlertRule{}:           {Transform: pack},
 		&corev1.Node{}:                  {Transform: trimNode},
 		definitions():                   {Transform: trimDefinition},
 	}
@@ -61,13 +58,11 @@ const packedSpec = "packed spec"
 // lastApplied is the whole object once more.
 const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 
-// packer packs the specs of AlertRules. A spec is read once for each of its generations, and ten thousand of them as Go
-// structs take ten times the memory. Writers are reused: each takes more than half a megabyte to make.
-type packer struct{ writers sync.Pool }
+var _ toolscache.TransformFunc = pack
 
-var _ toolscache.TransformFunc = new(packer).pack
-
-func (p *packer) pack(in any) (any, error) {
+// pack packs the spec of an AlertRule. A spec is read once for each of its generations, and ten thousand of them as Go structs take
+// ten times the memory.
+func pack(in any) (any, error) {
 	ar, ok := in.(*v1alpha1.AlertRule)
 	if !ok {
 		return in, nil
@@ -83,25 +78,9 @@ func (p *packer) pack(in any) (any, error) {
 		ar.Annotations = map[string]string{}
 	}
 	delete(ar.Annotations, lastApplied)
-	ar.Annotations[packedSpec] = p.deflate(text)
+	ar.Annotations[packedSpec] = string(s2.Encode(nil, text))
 	ar.ManagedFields, ar.Spec = nil, v1alpha1.AlertRuleSpec{}
 	return ar, nil
-}
-
-func (p *packer) deflate(text []byte) string {
-	var out bytes.Buffer
-	w, ok := p.writers.Get().(*flate.Writer)
-	if ok {
-		w.Reset(&out)
-	} else {
-		// The level is one that exists, and that is all NewWriter asks.
-		w, _ = flate.NewWriter(&out, flate.BestSpeed)
-	}
-	// Writing to memory does not fail.
-	_, _ = w.Write(text)
-	_ = w.Close()
-	p.writers.Put(w)
-	return out.String()
 }
 
 // unpack gives a copy of a cached AlertRule its spec back. Until then its spec is empty.
@@ -111,7 +90,11 @@ func unpack(ar *v1alpha1.AlertRule) error {
 		return nil
 	}
 	delete(ar.Annotations, packedSpec)
-	if err := json.NewDecoder(flate.NewReader(strings.NewReader(packed))).Decode(&ar.Spec); err != nil {
+	text, err := s2.Decode(nil, []byte(packed))
+	if err == nil {
+		err = json.Unmarshal(text, &ar.Spec)
+	}
+	if err != nil {
 		return fmt.Errorf("unpack AlertRule %s/%s: %w", ar.Namespace, ar.Name, err)
 	}
 	return nil

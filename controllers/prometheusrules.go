@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/klauspost/compress/s2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -29,8 +30,7 @@ var _ toolscache.TransformingStore = (*ruleStore)(nil)
 // beside the watch, and then only the verdict on it is kept. What is not judged yet stays as it is published.
 type ruleStore struct {
 	watching
-	packer packer
-	queue  workqueue.TypedInterface[types.NamespacedName]
+	queue workqueue.TypedInterface[types.NamespacedName]
 
 	// These are behind all.mu.
 	entries map[types.NamespacedName]*ruleEntry
@@ -82,7 +82,7 @@ func (s *ruleStore) packed(o any) (*v1alpha1.AlertRule, error) {
 	}
 	return &v1alpha1.AlertRule{ObjectMeta: metav1.ObjectMeta{
 		Namespace: u.GetNamespace(), Name: u.GetName(), UID: u.GetUID(), Generation: u.GetGeneration(), Labels: u.GetLabels(),
-		ResourceVersion: u.GetResourceVersion(), CreationTimestamp: u.GetCreationTimestamp(), Annotations: map[string]string{packedSpec: s.packer.deflate(text)},
+		ResourceVersion: u.GetResourceVersion(), CreationTimestamp: u.GetCreationTimestamp(), Annotations: map[string]string{packedSpec: string(s2.Encode(nil, text))},
 	}}, nil
 }
 
@@ -208,7 +208,7 @@ func (s *ruleStore) verdict(ar *v1alpha1.AlertRule) (string, bundle.File) {
 	if problem := verdict.Problem(); problem != "" {
 		return problem, bundle.File{}
 	}
-	content := s.all.verdicts.compressor.Content(verdict.File.Text)
+	content := bundle.NewContent(verdict.File.Text)
 	return "", bundle.File{Path: verdict.File.Path, Content: content, Rules: verdict.File.Rules}
 }
 

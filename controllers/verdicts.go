@@ -24,9 +24,8 @@ import (
 // be loaded, and the file it becomes. Each generation is judged once, whatever number of servers select it. It is kept in
 // memory because it follows from the objects; after a start it fills again, and until then what is published stays.
 type Verdicts struct {
-	events     chan event.GenericEvent
-	recent     *admission.Recent
-	compressor bundle.Compressor
+	events chan event.GenericEvent
+	recent *admission.Recent
 
 	mu      sync.Mutex
 	rules   map[types.NamespacedName]Verdict
@@ -90,7 +89,7 @@ func (v *Verdicts) Judge(ar *v1alpha1.AlertRule) Verdict {
 	judged := v.recent.Take(ar)
 	out.Problem, out.Warnings = judged.Problem(), judged.Warnings
 	if out.Problem == "" {
-		out.File = bundle.File{Path: judged.File.Path, Content: v.compressor.Content(judged.File.Text), Rules: judged.File.Rules}
+		out.File = bundle.File{Path: judged.File.Path, Content: bundle.NewContent(judged.File.Text), Rules: judged.File.Rules}
 	}
 	return out
 }

@@ -115,7 +115,7 @@ func judged(u *unstructured.Unstructured) *stack.AlertRule {
 	ar.Spec.MissingMetrics = v1alpha1.MissingMetricsIgnore
 	verdict := rules.JudgePrometheusRule(ar)
 	if out.Problem = verdict.Problem(); out.Problem == "" {
-		content := new(bundle.Compressor).Content(verdict.File.Text)
+		content := bundle.NewContent(verdict.File.Text)
 		out.File = bundle.File{Path: verdict.File.Path, Content: content, Rules: verdict.File.Rules}
 	}
 	return out

@@ -45,7 +45,7 @@ const (
 	PartLimit = 900 << 10
 	// PartAim is the size buckets are kept around. It is far below PartLimit because an edit packs, sends, stores and
 	// fetches its whole bucket: small buckets make a fast edit, and a hundred of them cost nothing.
-	PartAim = 32 << 10
+	PartAim = 16 << 10
 
 	// MaxObjects bounds the parts that a manifest may name.
 	MaxObjects = 4096

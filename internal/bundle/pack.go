@@ -3,7 +3,6 @@ package bundle
 import (
 	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +11,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/klauspost/compress/gzip"
 )
 
 const (
@@ -37,8 +38,7 @@ func (a *archiver) pack(files map[string][]byte) ([]byte, error) {
 	var out bytes.Buffer
 	// gzip's header stays empty: a name or time in it would make equal contents differ.
 	if a.zip == nil {
-		// The fastest level takes a tenth of the default's time for a fifth more bytes, and an edit waits for it. It is one
-		// that exists, and that is all NewWriterLevel asks.
+		// The fastest level, as an edit waits for it. It is one that exists, and that is all NewWriterLevel asks.
 		a.zip, _ = gzip.NewWriterLevel(&out, gzip.BestSpeed)
 	} else {
 		a.zip.Reset(&out)

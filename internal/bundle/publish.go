@@ -28,7 +28,6 @@ type Publisher struct {
 	seeds map[string]bucket
 
 	archiver archiver
-	expander expander
 }
 
 type configPart struct {
@@ -46,7 +45,7 @@ type bucket struct {
 
 // Publish is what a Publisher without memories publishes.
 func Publish(prev *Manifest, prefix string, config, rules map[string][]byte, rulesCount int) (Manifest, map[string][]byte, error) {
-	return new(Publisher).Publish(prev, prefix, config, new(Compressor).Files(rules), rulesCount)
+	return new(Publisher).Publish(prev, prefix, config, Files(rules), rulesCount)
 }
 
 // Publish packs the files into the objects they are published as: packed bytes by object name, the manifest not among
@@ -101,18 +100,17 @@ func (p *Publisher) Remember(manifest *Manifest, parts map[string][]byte) {
 			named[name] = true
 		}
 	}
-	var z Compressor
 	p.found, p.seeds = map[string]File{}, map[string]bucket{}
 	for _, mustBeNamed := range []bool{false, true} {
 		for _, name := range slices.Sorted(maps.Keys(parts)) {
 			if named[name] == mustBeNamed {
-				p.remember(&z, name, parts[name])
+				p.remember(name, parts[name])
 			}
 		}
 	}
 }
 
-func (p *Publisher) remember(z *Compressor, name string, packed []byte) {
+func (p *Publisher) remember(name string, packed []byte) {
 	texts, err := Unpack(packed)
 	if err != nil {
 		return
@@ -120,7 +118,7 @@ func (p *Publisher) remember(z *Compressor, name string, packed []byte) {
 	b := bucket{packed: packed, sum: Sum(packed)}
 	for path, text := range texts {
 		if path, ok := strings.CutPrefix(path, RulesDir+"/"); ok {
-			f := File{Path: path, Content: z.Content(text), Rules: -1}
+			f := File{Path: path, Content: NewContent(text), Rules: -1}
 			p.found[path] = f
 			b.files = append(b.files, f)
 		}
@@ -151,7 +149,7 @@ func (p *Publisher) File(path string) (File, bool) {
 // Buckets shares files out to the smallest power-of-two number of buckets of which none is packed larger than limit. A
 // file's bucket depends on its name and the number of buckets only. A file that alone is larger is named in the error.
 func Buckets(files map[string][]byte, limit int) ([][]File, error) {
-	buckets, err := new(Publisher).grow(1, "", new(Compressor).Files(files), limit, limit)
+	buckets, err := new(Publisher).grow(1, "", Files(files), limit, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -247,7 +245,7 @@ func (p *Publisher) pack(prefix string, i, n int, files []File, limit int) (buck
 func (p *Publisher) packFiles(files []File) ([]byte, error) {
 	texts := make(map[string][]byte, len(files))
 	for _, f := range files {
-		text, err := p.expander.text(f.Content)
+		text, err := f.Content.Text()
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", f.Path, err)
 		}

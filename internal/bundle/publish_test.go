@@ -17,7 +17,7 @@ import (
 
 func publish(t *testing.T, p *Publisher, prev *Manifest, config, rules map[string][]byte) (Manifest, map[string][]byte) {
 	t.Helper()
-	m, objects, err := p.Publish(prev, "prometheus-main", config, new(Compressor).Files(rules), len(rules))
+	m, objects, err := p.Publish(prev, "prometheus-main", config, Files(rules), len(rules))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,14 +100,13 @@ func TestPublishRewritesOneBucket(t *testing.T) {
 func TestPublishWhatHasChanged(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	var p Publisher
-	var z Compressor
 	var prev *Manifest
-	rules := z.Files(files(3, 300, 400))
+	rules := Files(files(3, 300, 400))
 	for round := range 40 {
 		rules = slices.Clone(rules)
 		for range random.IntN(3) * random.IntN(20) {
 			at := random.IntN(len(rules))
-			f := File{Path: fmt.Sprintf("team-%d_rule.yaml", random.IntN(1000)), Content: z.Content(fmt.Append(nil, random.IntN(2))), Rules: -1}
+			f := File{Path: fmt.Sprintf("team-%d_rule.yaml", random.IntN(1000)), Content: NewContent(fmt.Append(nil, random.IntN(2))), Rules: -1}
 			there := slices.ContainsFunc(rules, func(o File) bool { return o.Path == f.Path })
 			switch {
 			case random.IntN(3) == 0:
@@ -148,7 +147,7 @@ func TestPublishWhatHasChanged(t *testing.T) {
 func TestPublishHysteresis(t *testing.T) {
 	var p Publisher
 	var prev *Manifest
-	for _, step := range []struct{ rules, buckets int }{{100, 4}, {1500, 64}, {700, 64}, {1500, 64}, {400, 16}, {450, 16}, {10, 1}, {0, 1}, {2500, 128}} {
+	for _, step := range []struct{ rules, buckets int }{{100, 8}, {1500, 128}, {700, 128}, {1500, 128}, {400, 32}, {450, 32}, {10, 1}, {0, 1}, {2500, 256}} {
 		m, _ := publish(t, &p, prev, nil, files(1, step.rules, 1000))
 		if got := m.Buckets("prometheus-main"); got != step.buckets {
 			t.Errorf("%d rules: %d buckets, want %d", step.rules, got, step.buckets)
@@ -266,8 +265,7 @@ func manyRules() map[string][]byte {
 
 func BenchmarkPublishEdit(b *testing.B) {
 	var p Publisher
-	var z Compressor
-	rules := z.Files(manyRules())
+	rules := Files(manyRules())
 	m, _, err := p.Publish(nil, "p", nil, rules, 100_000)
 	if err != nil {
 		b.Fatal(err)
@@ -276,7 +274,7 @@ func BenchmarkPublishEdit(b *testing.B) {
 	for b.Loop() {
 		n++
 		rules = slices.Clone(rules)
-		rules[7].Content = z.Content(fmt.Appendf(nil, "edit %d", n))
+		rules[7].Content = NewContent(fmt.Appendf(nil, "edit %d", n))
 		if m, _, err = p.Publish(&m, "p", nil, rules, 100_000); err != nil {
 			b.Fatal(err)
 		}
@@ -286,7 +284,7 @@ func BenchmarkPublishEdit(b *testing.B) {
 
 func BenchmarkPublishNothing(b *testing.B) {
 	var p Publisher
-	rules := new(Compressor).Files(manyRules())
+	rules := Files(manyRules())
 	m, _, err := p.Publish(nil, "p", nil, rules, 100_000)
 	if err != nil {
 		b.Fatal(err)

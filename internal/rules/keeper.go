@@ -9,7 +9,6 @@ import (
 // Keeper confines rule files, and remembers what became of which: of ten thousand, an edit is about one. The zero value is
 // ready; one goroutine at a time.
 type Keeper struct {
-	compressor bundle.Compressor
 	// kept is by path.
 	kept map[string]keptFile
 }
@@ -40,7 +39,7 @@ func (k *Keeper) File(file bundle.File, home Home) (bundle.File, string) {
 	} else if confined, problems := Confined(text, home); len(problems) > 0 {
 		made.problem = strings.Join(problems, "\n")
 	} else {
-		made.to = bundle.File{Path: file.Path, Content: k.compressor.Content(confined), Rules: file.Rules}
+		made.to = bundle.File{Path: file.Path, Content: bundle.NewContent(confined), Rules: file.Rules}
 		if problem := fits(File{Path: file.Path, Text: confined}, "an AlertRule"); problem != "" {
 			made.to, made.problem = bundle.File{}, problem
 		}

@@ -83,7 +83,7 @@ func Judged(all []v1alpha1.AlertRule) []*stack.AlertRule {
 			Created: ar.CreationTimestamp, Routing: amconfig.Contribute(ar)}
 		v := rules.Judge(ar)
 		if judged.Problem = v.Problem(); judged.Problem == "" {
-			judged.File = bundle.File{Path: v.File.Path, Content: new(bundle.Compressor).Content(v.File.Text), Rules: v.File.Rules}
+			judged.File = bundle.File{Path: v.File.Path, Content: bundle.NewContent(v.File.Text), Rules: v.File.Rules}
 		}
 		out = append(out, judged)
 	}
