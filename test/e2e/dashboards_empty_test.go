@@ -6,6 +6,7 @@ const (
 	noCluster      = "nobody sends to this server, so its series have no label cluster"
 	nothingWrong   = "nothing is wrong"
 	oneAlone       = "an Alertmanager alone has no cluster"
+	noRemote       = "this server sends its samples nowhere"
 	noSystemd      = "the collector systemd is off by default"
 	noSuchHardware = "not every machine has such hardware, and virtual ones have hardly any"
 	noSuchKernel   = "not every kernel is built with it"
@@ -44,6 +45,10 @@ var emptyRules = map[string]expected{
 	`hardware: node_md_disks{job="node-exporter",state="active"}`:                  {noSuchHardware, sometimes},
 	`hardware: node_systemd_unit_state{job="node-exporter",state="failed"}`:        {noSystemd, never},
 	`kubernetes: apiserver_request_total{code=~"5..",job="apiserver"}`:             {nothingWrong, faults},
+
+	`remote-write: prometheus_remote_storage_queue_highest_sent_timestamp_seconds`:            {noRemote, never},
+	`remote-write: prometheus_remote_storage_samples_pending`:                                 {noRemote, never},
+	`remote-write: {__name__=~"prometheus_remote_storage_(samples|histograms)_failed_total"}`: {noRemote, never},
 }
 
 // absentHere are series for people's dashboards that this machine does not have.
