@@ -74,7 +74,7 @@ type Agent struct {
 	behind    string // why the newest is not what the API has
 	sourceErr string
 	health    health
-	answered  time.Time // when the server said last that it is ready
+	answered  time.Time // when the server said last that it is ready, or has loaded something
 	stale     bool      // what the server has loaded is made of files that have become others
 
 	// Owned by the loop.

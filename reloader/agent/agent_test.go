@@ -258,6 +258,7 @@ func TestServerRestart(t *testing.T) {
 	hold := make(chan struct{})
 	release := sync.OnceFunc(func() { close(hold) })
 	t.Cleanup(release)
+	w.server.server.CloseClientConnections() // as a process does that ends
 	w.server.set(func() { w.server.ready, w.server.started, w.server.hold = true, 1, hold })
 	w.until("Loaded forgotten", func(r replica.Report) bool { return !r.Ready && r.Loaded == 0 })
 	release()

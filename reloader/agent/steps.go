@@ -172,6 +172,9 @@ func (a *Agent) activate(ctx context.Context, rev tree.Revision, instance string
 	a.metrics.reloadSeconds.Observe(took.Seconds())
 	a.metrics.lastSuccess.SetToCurrentTime()
 	a.acked = acknowledgement{rev: rev, instance: instance}
+	a.mu.Lock()
+	a.answered = time.Now() // whatever it left unanswered meanwhile
+	a.mu.Unlock()
 	// Told before the old tree is cleared away, which takes a while when it is large.
 	a.tell()
 	a.log.Info("loaded", "revision", rev.Manifest.Revision, "seconds", took.Seconds())

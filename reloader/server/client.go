@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/hearth-monitoring/hearth/internal/replica"
@@ -71,26 +72,37 @@ type Client struct {
 	base     *url.URL
 	http     *http.Client
 	identity Identity
+
+	// prober asks whether the server is ready, over one connection that stays open: who answers on it is who answered before.
+	prober      *http.Client
+	connections atomic.Int64 // that the prober has made
 }
 
 // NewClient makes a client of the server at base.
 func NewClient(base *url.URL, identity Identity) *Client {
-	transport := &http.Transport{
-		DialContext:           (&net.Dialer{Timeout: 2 * time.Second}).DialContext,
-		TLSHandshakeTimeout:   2 * time.Second,
-		MaxIdleConnsPerHost:   2,
-		IdleConnTimeout:       time.Minute,
-		DisableCompression:    true, // loopback: packing costs both sides and saves nothing
-		ResponseHeaderTimeout: 0,    // a reload answers when it is done; each request brings its own deadline
-	}
+	c := &Client{base: base, identity: identity}
+	dialer := &net.Dialer{Timeout: 2 * time.Second}
+	c.http = newHTTP(identity, &http.Transport{MaxIdleConnsPerHost: 2, DialContext: dialer.DialContext})
+	c.prober = newHTTP(identity, &http.Transport{MaxConnsPerHost: 1, DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		c.connections.Add(1)
+		return dialer.DialContext(ctx, network, address)
+	}})
+	return c
+}
+
+func newHTTP(identity Identity, t *http.Transport) *http.Client {
+	t.TLSHandshakeTimeout = 2 * time.Second
+	t.IdleConnTimeout = time.Minute
+	t.DisableCompression = true // loopback: packing costs both sides and saves nothing
+	t.ResponseHeaderTimeout = 0 // a reload answers when it is done; each request brings its own deadline
 	if identity.Leaf != nil {
-		transport.TLSClientConfig = pinned(identity)
+		t.TLSClientConfig = pinned(identity)
 	}
-	return &Client{base: base, identity: identity, http: &http.Client{
-		Transport: transport,
+	return &http.Client{
+		Transport: t,
 		// A redirect would carry the password elsewhere.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	}
 }
 
 func pinned(identity Identity) *tls.Config {
@@ -126,18 +138,24 @@ func (f *Failure) Error() string { return f.Text }
 
 // Ready is nil when the server says that it is ready.
 func (c *Client) Ready(ctx context.Context) error {
-	body, err := c.get(ctx, "-/ready", nil, maxAnswer)
+	_, err := c.probe(ctx, "-/ready")
+	return err
+}
+
+// probe is a short answer over the prober's connection.
+func (c *Client) probe(ctx context.Context, path string) ([]byte, error) {
+	body, err := c.answer(ctx, c.prober, path, nil, maxAnswer)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer body.Close()
-	_, err = io.Copy(io.Discard, body)
-	return err
+	// To its end, or the connection could not be used again.
+	return io.ReadAll(body)
 }
 
 // Reload has the server read its files again. The error is a *Failure.
 func (c *Client) Reload(ctx context.Context) error {
-	resp, err := c.do(ctx, http.MethodPost, "-/reload", nil)
+	resp, err := c.do(ctx, c.http, http.MethodPost, "-/reload", nil)
 	if err != nil {
 		var op *net.OpError
 		unsent := errors.As(err, &op) && op.Op == "dial" || isHandshake(err)
@@ -166,7 +184,11 @@ func isHandshake(err error) bool {
 }
 
 func (c *Client) get(ctx context.Context, path string, query url.Values, limit int64) (io.ReadCloser, error) {
-	resp, err := c.do(ctx, http.MethodGet, path, query)
+	return c.answer(ctx, c.http, path, query, limit)
+}
+
+func (c *Client) answer(ctx context.Context, over *http.Client, path string, query url.Values, limit int64) (io.ReadCloser, error) {
+	resp, err := c.do(ctx, over, http.MethodGet, path, query)
 	if err != nil {
 		return nil, errors.New(plain(err))
 	}
@@ -181,7 +203,7 @@ func (c *Client) get(ctx context.Context, path string, query url.Values, limit i
 	}{io.LimitReader(resp.Body, limit), resp.Body}, nil
 }
 
-func (c *Client) do(ctx context.Context, method, path string, query url.Values) (*http.Response, error) {
+func (c *Client) do(ctx context.Context, over *http.Client, method, path string, query url.Values) (*http.Response, error) {
 	u := c.base.JoinPath(path)
 	u.RawQuery = query.Encode()
 	req, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
@@ -191,7 +213,7 @@ func (c *Client) do(ctx context.Context, method, path string, query url.Values) 
 	if c.identity.Credentials != nil {
 		req.SetBasicAuth(c.identity.Credentials())
 	}
-	return c.http.Do(req)
+	return over.Do(req)
 }
 
 // plain leaves out the method and URL that net/http puts before each error: they are always the same, and the port that a

@@ -25,16 +25,23 @@ type Prometheus struct {
 	sending    *sending
 	missing    *missing
 	remotes    *remotes
+	process    *process
 	// agent is true for one that neither answers queries nor evaluates rules.
 	agent bool
 }
 
 var _ Kind = Prometheus{}
 
+// process is the one that answered last, and over which of the prober's connections.
+type process struct {
+	connection int64
+	started    string
+}
+
 // NewPrometheus is the Prometheus that a client reaches, and that loads the rule files of a directory; if that is empty, it is
 // not said which metrics they lack.
 func NewPrometheus(c *Client, rules string) Prometheus {
-	return Prometheus{Client: c, evaluation: newEvaluation(), sending: newSending(), missing: newMissing(rules), remotes: newRemotes()}
+	return Prometheus{Client: c, evaluation: newEvaluation(), sending: newSending(), missing: newMissing(rules), remotes: newRemotes(), process: new(process)}
 }
 
 // NewAgent is the Prometheus in agent mode that a client reaches.
@@ -44,16 +51,26 @@ func NewAgent(c *Client) Prometheus {
 	return p
 }
 
-// Instance is when the process started.
+// Instance is when the process started that answered Ready last. It is asked once for each connection: to say that, Prometheus
+// gathers all its metrics, which takes it more than a second with a hundred thousand rules.
 func (p Prometheus) Instance(ctx context.Context) (string, error) {
-	var info struct{ StartTime string }
-	if err := p.data(ctx, "api/v1/status/runtimeinfo", &info); err != nil {
+	const path = "api/v1/status/runtimeinfo"
+	if p.process.started != "" && p.process.connection == p.connections.Load() {
+		return p.process.started, nil
+	}
+	text, err := p.probe(ctx, path)
+	if err != nil {
 		return "", err
 	}
-	if info.StartTime == "" {
+	var info struct{ Data struct{ StartTime string } }
+	if err := json.Unmarshal(text, &info); err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	if info.Data.StartTime == "" {
 		return "", errors.New("runtimeinfo has no startTime")
 	}
-	return info.StartTime, nil
+	*p.process = process{p.connections.Load(), info.Data.StartTime}
+	return info.Data.StartTime, nil
 }
 
 // Facts asks for everything, or nothing: half an answer would look like targets or rules that went away.

@@ -1,13 +1,17 @@
 package server_test
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -38,6 +42,50 @@ func client(t *testing.T, address string, identity server.Identity) server.Prome
 		t.Fatal(err)
 	}
 	return server.NewPrometheus(server.NewClient(base, identity), "")
+}
+
+// TestInstance: since when a process runs is asked once for each connection, as it has to gather all its metrics for that, and a
+// process that was replaced does not answer on the connection of the one before.
+func TestInstance(t *testing.T) {
+	var asked, started atomic.Int64
+	var busy atomic.Bool
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case busy.Load():
+			<-r.Context().Done()
+		case r.URL.Path == "/api/v1/status/runtimeinfo":
+			asked.Add(1)
+			fmt.Fprintf(w, `{"status":"success","data":{"startTime":"%d"}}`, started.Load())
+		}
+	}))
+	t.Cleanup(s.Close)
+	p := client(t, s.URL, server.Identity{})
+	look := func(times int64, instance string) {
+		t.Helper()
+		if err := p.Ready(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := p.Instance(t.Context()); err != nil || got != instance || asked.Load() != times {
+			t.Errorf("process %q, %v, want %q; asked %d times, want %d", got, err, instance, asked.Load(), times)
+		}
+	}
+	look(1, "0")
+	look(1, "0")
+
+	started.Store(1)
+	s.CloseClientConnections()
+	look(2, "1")
+	look(2, "1")
+
+	// A question that is given up takes the connection with it.
+	busy.Store(true)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := p.Ready(ctx); err == nil {
+		t.Error("a server that does not answer is ready")
+	}
+	busy.Store(false)
+	look(3, "1")
 }
 
 func TestFacts(t *testing.T) {
