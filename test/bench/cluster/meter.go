@@ -76,6 +76,8 @@ func usageFile(uid string) (string, error) {
 
 // read is what was used so far, in seconds.
 func (m *meter) read() (float64, error) {
+	m.mu.Lock() // already here, so that readings are kept in the order in which they were made
+	defer m.mu.Unlock()
 	text, err := os.ReadFile(m.file)
 	if err != nil {
 		return 0, err
@@ -89,8 +91,6 @@ func (m *meter) read() (float64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", m.file, err)
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.readings = append(m.readings, reading{time.Now(), n / unit})
 	return n / unit, nil
 }
